@@ -1,0 +1,76 @@
+/** @file The public types of upscaling: what a caller asks for, and what comes back. */
+import type { Sharp } from 'sharp';
+import type { Picture } from '../image/picture.ts';
+
+/** A LoRA on disk: its file alone, or with a strength (1 is as trained, 0 is without it). */
+export type LoraChoice = string | { path: string; strength?: number };
+
+/** Colour matching of the whole result to the enlarged input (osediff.md section 1, "Colour"). */
+export type ColorFix = 'adain' | 'wavelet' | 'none';
+
+/** What to load, once, for any number of pictures. */
+export interface UpscalerOptions {
+  /** Name of an installed model. @default 'compact' */
+  model?: string;
+  /** `auto`, `cpu`, `cuda`, `cuda:N` or `webgpu`. @default 'auto' */
+  device?: string;
+  /** Arithmetic of the networks. @default 'fp32' */
+  precision?: 'fp32' | 'fp16';
+  /** LoRA files merged into the model, in this order. @default [] */
+  loras?: readonly LoraChoice[];
+}
+
+/** How one picture is upscaled. */
+export interface UpscaleOptions {
+  /** Output size over input size; the output is exactly `round(size * scale)`. @default 4 */
+  scale?: number;
+  /** Text that the network is conditioned on. @default '' */
+  prompt?: string;
+  /** Colour matching. @default 'adain' */
+  color?: ColorFix;
+  /** Longest tile edge, in output pixels. @default the model's own */
+  tile?: number;
+  /** Least overlap of neighbouring tiles, in output pixels. @default the model's own */
+  overlap?: number;
+  /** Seed of the posterior sample; without `sample` or `asPublished` nothing is random. @default 0 */
+  seed?: number;
+  /** Sample the posterior, as the paper does, instead of taking its mean. @default false */
+  sample?: boolean;
+  /** Do what the official program does, tiling and cut-off bytes included. @default false */
+  asPublished?: boolean;
+  /** With `asPublished`: the posterior's mean instead of a sample. @default false */
+  mean?: boolean;
+  /** Called as the work goes on, at least once a tile. */
+  onProgress?: (progress: Progress) => void;
+  /** Aborting it rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+/** Where the work on one picture stands. `done` and `total` count steps of this phase. */
+export interface Progress {
+  readonly phase: 'prepare' | 'tiles' | 'finish';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** The loaded model as a caller or a log may want to name it. */
+export interface ModelSummary {
+  readonly name: string;
+  /** Where it runs: `cpu`, `cuda:0`, `webgpu`. */
+  readonly device: string;
+  readonly precision: 'fp32' | 'fp16';
+}
+
+/** A loaded model. */
+export interface Upscaler {
+  /**
+   * Upscale one picture; the event loop is never blocked for longer than a copy takes.
+   *
+   * @param input pixels, or a sharp pipeline that yields them
+   * @returns the same number of channels and the same array type at the new size
+   */
+  upscale(input: Picture | Sharp, options?: UpscaleOptions): Promise<Picture>;
+  readonly model: ModelSummary;
+  /** Free the model. Calls under way are rejected. */
+  dispose(): Promise<void>;
+}
