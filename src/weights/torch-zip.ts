@@ -1,0 +1,182 @@
+/** @file Checkpoints of torch.save: a zip of a pickle and its storages (github: pytorch/pytorch, serialization.py). */
+import { bytesPerElement, viewBytes } from '../tensor/dtype.ts';
+import { FormatError, WeightError } from '../tensor/errors.ts';
+import { tensor, type Tensor } from '../tensor/tensor.ts';
+import { readPickle } from './pickle.ts';
+import { isDict, isTensor, kindOf, type PickledTensor, type PickleValue } from './pickle-values.ts';
+import { quoted } from './quoted.ts';
+import { openRangeFile } from './range-file.ts';
+import type { WeightSource } from './source.ts';
+import { gather, isContiguous, spanOf } from './strided.ts';
+import { openZip, type Zip } from './zip.ts';
+
+/** The pickle of a large model has a few hundred kilobytes; tensors' data is elsewhere. */
+const largestPickle = 32 * 2 ** 20;
+/** First value in the file of torch.save before 1.6. */
+const legacyMagic = 0x1950a86a20f9469cfc6cn;
+
+/** An open checkpoint. */
+export interface TorchFile {
+  /** The file's name, for messages. */
+  readonly label: string;
+  /** What was saved. */
+  readonly value: PickleValue;
+  /** Reads the data of a tensor of `value`, row-major; `name` is for messages. */
+  read(saved: PickledTensor, name: string): Promise<Tensor>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a checkpoint of torch.save and reads its pickle; tensors are read when asked for.
+ *
+ * @throws PathError when the file cannot be read
+ * @throws FormatError when it is of another kind (the format before torch 1.6 included), names a
+ *   global that is refused, or is damaged
+ */
+export async function openTorch(path: string): Promise<TorchFile> {
+  await refuseOtherPickles(path);
+  const zip = await openZip(path);
+  try {
+    const { prefix, value } = await readValue(zip);
+    return {
+      label: zip.label,
+      value,
+      close: () => zip.close(),
+      read: (saved, name) => readTensor(zip, prefix, saved, name),
+    };
+  } catch (error) {
+    await zip.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a checkpoint that holds one model: a dict of tensors, or one under `state_dict`.
+ *
+ * @throws FormatError as `openTorch`
+ * @throws WeightError when it holds anything else; the message says what
+ */
+export async function openTorchWeights(path: string): Promise<WeightSource> {
+  const file = await openTorch(path);
+  try {
+    const saved = tensorsOf(file.value, file.label);
+    return {
+      label: file.label,
+      entries: new Map(
+        [...saved].map(([key, { storage, shape }]) => [key, { dtype: storage.dtype, shape }]),
+      ),
+      close: () => file.close(),
+      async read(key) {
+        const place = saved.get(key);
+        if (!place) throw new WeightError(`${file.label}: has no tensor ${quoted(key)}.`);
+        return file.read(place, key);
+      },
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** The tensors of a dict by their names; `where` is for messages. */
+export function tensorsOf(
+  value: PickleValue | undefined,
+  where: string,
+): ReadonlyMap<string, PickledTensor> {
+  if (!isDict(value)) {
+    throw new WeightError(`${where}: expected a dict of tensors, got ${kindOf(value)}.`);
+  }
+  const inner = value.get('state_dict');
+  const tensors = new Map<string, PickledTensor>();
+  for (const [key, item] of isDict(inner) ? inner : value) {
+    if (typeof key !== 'string' || !isTensor(item)) {
+      throw new WeightError(
+        `${where}: expected only tensors, got ${kindOf(item)} as ${quoted(typeof key === 'string' ? key : kindOf(key))}.`,
+      );
+    }
+    tensors.set(key, item);
+  }
+  return tensors;
+}
+
+/** The pickle is the one entry `<name>/data.pkl`; `<name>/` is what all others begin with. */
+async function readValue(zip: Zip): Promise<{ prefix: string; value: PickleValue }> {
+  const { label } = zip;
+  const pickles = [...zip.sizes.keys()].filter((name) => /^[^/]*\/data\.pkl$/.test(name));
+  if (pickles.length !== 1) {
+    throw new FormatError(
+      `${label}: expected one data.pkl, as torch.save writes, got ${pickles.length}.`,
+    );
+  }
+  const name = pickles[0]!;
+  const prefix = name.slice(0, -'data.pkl'.length);
+  await checkByteOrder(zip, `${prefix}byteorder`);
+  const size = zip.sizes.get(name)!;
+  if (size > largestPickle) {
+    throw new FormatError(
+      `${label}: expected a pickle of at most ${largestPickle} bytes, got ${size}.`,
+    );
+  }
+  return { prefix, value: readPickle(await zip.read(name, 0, size), `${label}: pickle`) };
+}
+
+async function checkByteOrder(zip: Zip, name: string): Promise<void> {
+  const size = zip.sizes.get(name);
+  if (size === undefined) return; // files before torch 2.1 do not say; all machines then in use agree
+  const order = new TextDecoder().decode(await zip.read(name, 0, Math.min(size, 16)));
+  if (order !== 'little') {
+    throw new FormatError(`${zip.label}: expected little-endian data, got ${quoted(order)}.`);
+  }
+}
+
+async function readTensor(
+  zip: Zip,
+  prefix: string,
+  saved: PickledTensor,
+  name: string,
+): Promise<Tensor> {
+  const { storage, offset, shape, strides } = saved;
+  const { dtype } = storage;
+  const where = `${zip.label}: tensor ${quoted(name)}`;
+  const entry = `${prefix}data/${storage.key}`;
+  const size = bytesPerElement(dtype);
+  const stored = zip.sizes.get(entry);
+  if (stored !== storage.elements * size) {
+    throw new FormatError(
+      `${where}: expected ${storage.elements * size} bytes of ${dtype} in ${quoted(entry)}, got ${stored ?? 'no such entry'}.`,
+    );
+  }
+  const span = spanOf(shape, strides);
+  const bytes = await zip.read(entry, offset * size, span * size);
+  const data = viewBytes(dtype, bytes);
+  return tensor(
+    dtype,
+    shape,
+    isContiguous(shape, strides) ? data : gather(dtype, data, shape, strides),
+  );
+}
+
+/**
+ * A file that is no zip may be a pickle by itself: then what it names is more telling than that it
+ * is no zip, and torch's old format deserves its own remedy.
+ */
+async function refuseOtherPickles(path: string): Promise<void> {
+  const file = await openRangeFile(path);
+  try {
+    const head = await file.read(0, Math.min(file.size, 200));
+    const opensWithGlobal = /^c[\w.]+\n[\w.]+\n/.test(String.fromCharCode(...head)); // protocol 0
+    if (head[0] !== 0x80 && !opensWithGlobal) return;
+    const bytes = await file.read(0, Math.min(file.size, largestPickle));
+    const value = readPickle(bytes, `${file.label}: pickle`);
+    if (value === legacyMagic) {
+      throw new FormatError(
+        `${file.label}: is in torch's format before 1.6, which is not read. Load it in torch and save it again.`,
+      );
+    }
+    throw new FormatError(
+      `${file.label}: expected a zip of torch.save, got a bare pickle of ${kindOf(value)}.`,
+    );
+  } finally {
+    await file.close();
+  }
+}
