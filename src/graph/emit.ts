@@ -1,0 +1,179 @@
+/** @file Writes a finished graph as an ONNX model whose weights are kept apart. */
+import {
+  attributeTypes,
+  type AttributeProto,
+  dataTypes,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from '../onnx/model.ts';
+import { bytesPerElement, type DType } from '../tensor/dtype.ts';
+import { elementCount, type Tensor } from '../tensor/tensor.ts';
+import type { Graph, Node, Value, Weight } from './graph.ts';
+import { attributeKinds } from './ops.ts';
+import { contribOps } from './providers.ts';
+
+/** A weight and where its bytes belong in the file beside the model. */
+export interface PlacedWeight {
+  readonly weight: Weight;
+  readonly dtype: 'float32' | 'float16';
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface EmitOptions {
+  /** What weights are stored as; float16 is widened to float32 where it is used. */
+  readonly weights?: 'float32' | 'float16';
+  /** The file, beside the model, that will hold the weights. */
+  readonly file: string;
+}
+
+export interface Emitted {
+  readonly model: ModelProto;
+  readonly weights: readonly PlacedWeight[];
+  /** Bytes of the weights' file. */
+  readonly length: number;
+}
+
+/** Weights start at multiples of this, so that they can be mapped into memory. */
+const alignment = 4096;
+/** Smaller weights are packed closer. */
+const smallAlignment = 64;
+
+/** Emits the part of the graph that its outputs need. */
+export function emit(graph: Graph, options: EmitOptions): Emitted {
+  const nodes = neededNodes(graph);
+  const used = new Set(nodes.flatMap((node) => node.inputs.filter((x) => x !== undefined)));
+  for (const value of graph.outputs.values()) used.add(value);
+  const { placed, length } = place(
+    [...graph.weights.values()].filter((w) => used.has(w)),
+    options,
+  );
+  const half = new Set(
+    placed.filter((p) => p.dtype === 'float16').map((p) => graph.weights.get(p.weight.name)!),
+  );
+  const proto: NodeProto[] = [...half].map(widen);
+  proto.push(...nodes.map(nodeProto));
+  for (const [name, value] of graph.outputs) {
+    proto.push({
+      name: `output/${name}`,
+      opType: 'Identity',
+      input: [value.name],
+      output: [name],
+      attribute: [],
+    });
+  }
+  const constants = [...used].filter((value) => value.constant !== undefined);
+  const model: ModelProto = {
+    irVersion: 10,
+    producerName: 'osediff',
+    opsetImport: [
+      { domain: '', version: 21 },
+      { domain: 'com.microsoft', version: 1 },
+    ],
+    graph: {
+      name: 'osediff',
+      node: proto,
+      initializer: [
+        ...constants.map((value) => constantProto(value.name, value.constant!)),
+        ...placed.map((p) =>
+          externalProto(p, options.file, half.has(graph.weights.get(p.weight.name)!)),
+        ),
+      ],
+      input: graph.inputs.filter((value) => used.has(value)).map((v) => valueInfo(v.name, v)),
+      output: [...graph.outputs].map(([name, value]) => valueInfo(name, value)),
+    },
+  };
+  return { model, weights: placed, length };
+}
+
+function neededNodes(graph: Graph): Node[] {
+  const needed = new Set<Value>(graph.outputs.values());
+  const kept: Node[] = [];
+  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+    const node = graph.nodes[i]!;
+    if (!needed.has(node.output)) continue;
+    kept.push(node);
+    for (const input of node.inputs) if (input) needed.add(input);
+  }
+  return kept.reverse();
+}
+
+function place(
+  values: readonly Value[],
+  { weights = 'float32' }: EmitOptions,
+): { placed: PlacedWeight[]; length: number } {
+  let end = 0;
+  const placed = values.map((value) => {
+    const weight = value.weight!;
+    // Vectors stay float32: they are small, and norms and biases feel the rounding most.
+    const dtype = weight.shape.length > 1 ? weights : 'float32';
+    const length = elementCount(weight.shape) * bytesPerElement(dtype);
+    const step = length >= alignment ? alignment : smallAlignment;
+    const offset = Math.ceil(end / step) * step;
+    end = offset + length;
+    return { weight, dtype, offset, length };
+  });
+  return { placed, length: end };
+}
+
+const stored = (name: string): string => `${name}:float16`;
+
+function widen({ name }: Value): NodeProto {
+  return {
+    name: `${name}/widen`,
+    opType: 'Cast',
+    input: [stored(name)],
+    output: [name],
+    attribute: [{ name: 'to', type: attributeTypes.int, i: dataTypes.float32 }],
+  };
+}
+
+function nodeProto(node: Node): NodeProto {
+  return {
+    name: node.name,
+    opType: node.op,
+    ...(contribOps.has(node.op) ? { domain: 'com.microsoft' } : {}),
+    input: node.inputs.map((value) => value?.name ?? ''),
+    output: [node.output.name],
+    attribute: Object.entries(node.attributes).map(([key, value]) => attributeProto(key, value)),
+  };
+}
+
+function attributeProto(name: string, value: unknown): AttributeProto {
+  const kind = attributeKinds[name]!;
+  const type = attributeTypes[kind];
+  if (kind === 'int') return { name, type, i: value as number };
+  if (kind === 'float') return { name, type, f: value as number };
+  if (kind === 'ints') return { name, type, ints: value as readonly number[] };
+  return { name, type, s: new TextEncoder().encode(value as string) };
+}
+
+function constantProto(name: string, { dtype, shape, data }: Tensor): TensorProto {
+  const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { name, dataType: dataTypes[dtype], dims: shape, rawData };
+}
+
+function externalProto(
+  { weight, dtype, offset, length }: PlacedWeight,
+  file: string,
+  half: boolean,
+): TensorProto {
+  return {
+    name: half ? stored(weight.name) : weight.name,
+    dataType: dataTypes[dtype as DType],
+    dims: weight.shape,
+    dataLocation: 1,
+    externalData: [
+      { key: 'location', value: file },
+      { key: 'offset', value: String(offset) },
+      { key: 'length', value: String(length) },
+    ],
+  };
+}
+
+function valueInfo(name: string, { dtype, shape }: Value): ValueInfoProto {
+  const dim = shape.map((d) => (typeof d === 'number' ? { dimValue: d } : { dimParam: d }));
+  return { name, type: { tensorType: { elemType: dataTypes[dtype], shape: { dim } } } };
+}

@@ -1,0 +1,40 @@
+/** @file Scaled dot-product attention (Vaswani 2017), in the form each provider runs fast and right. */
+import { matMul, mul, reshape, softmax, transpose } from '../graph/functions.ts';
+import type { Value } from '../graph/graph.ts';
+import { supports } from '../graph/providers.ts';
+
+/**
+ *     y = softmax(q·kᵀ / sqrt(d))·v, for each head
+ *
+ * @param q `[N, L, C]` @param k `[N, S, C]` @param v `[N, S, C]`, C = heads·d
+ * @param mask added to the scores, `[L, S]`
+ * @returns `[N, L, C]`
+ */
+export function attention(q: Value, k: Value, v: Value, heads: number, mask?: Value): Value {
+  const { target } = q.graph;
+  const width = (q.shape[2] as number) / heads;
+  const scale = 1 / Math.sqrt(width);
+  if (!target.training && !mask && supports(target.device, 'MultiHeadAttention')) {
+    return q.graph.add('MultiHeadAttention', [q, k, v], { num_heads: heads, scale });
+  }
+  const [qh, kh, vh] = [mul(q, scale), k, v].map((x) => splitHeads(x, heads)) as [
+    Value,
+    Value,
+    Value,
+  ];
+  let scores = matMul(qh, transpose(kh, [0, 1, 3, 2])); // [N, heads, L, S]
+  if (mask) scores = scores.graph.add('Add', [scores, mask], {});
+  return joinHeads(matMul(softmax(scores), vh));
+}
+
+/** `[N, L, heads·d] -> [N, heads, L, d]`. */
+function splitHeads(x: Value, heads: number): Value {
+  const [n, l, c] = x.shape;
+  return transpose(reshape(x, [n!, l!, heads, (c as number) / heads]), [0, 2, 1, 3]);
+}
+
+/** `[N, heads, L, d] -> [N, L, heads·d]`. */
+function joinHeads(x: Value): Value {
+  const [n, heads, l, d] = x.shape;
+  return reshape(transpose(x, [0, 2, 1, 3]), [n!, l!, (heads as number) * (d as number)]);
+}

@@ -1,0 +1,57 @@
+/** @file Group and layer normalisation. */
+import { add, mul, reshape, reshapeLike } from '../graph/functions.ts';
+import type { Value } from '../graph/graph.ts';
+import type { Scope } from '../graph/scope.ts';
+import { ShapeError } from '../tensor/errors.ts';
+import { float32 } from '../tensor/tensor.ts';
+
+export interface GroupNormOptions {
+  groups: number;
+  epsilon: number;
+}
+
+/**
+ * Group normalisation (Wu & He 2018): over the channels of a group and all pixels,
+ *
+ *     y = γ·(x - mean) / sqrt(var + ε) + β
+ *
+ * as an instance normalisation of `[N, groups, C/groups·H·W]`, which every provider has.
+ *
+ * @param x `[N, C, H, W]` or `[N, C, L]`
+ * @throws ShapeError when the channels do not divide into the groups.
+ */
+export function groupNorm(s: Scope, x: Value, { groups, epsilon }: GroupNormOptions): Value {
+  const channels = x.shape[1] as number;
+  if (channels % groups !== 0) {
+    throw new ShapeError(`${s.path}: expected channels divisible by ${groups}, got ${channels}.`);
+  }
+  const { graph } = x;
+  const one = graph.constant(
+    float32(
+      [groups],
+      Array.from({ length: groups }, () => 1),
+    ),
+  );
+  const zero = graph.constant(
+    float32(
+      [groups],
+      Array.from({ length: groups }, () => 0),
+    ),
+  );
+  const grouped = reshape(x, [x.shape[0]!, groups, -1]);
+  const normal = graph.add('InstanceNormalization', [grouped, one, zero], { epsilon }, s.path);
+  const y = reshapeLike(normal, x);
+  return add(mul(y, column(s.weight('weight', [channels]))), column(s.weight('bias', [channels])));
+}
+
+/** Layer normalisation (Ba 2016) over the last axis. @param x `[..., C]` */
+export function layerNorm(s: Scope, x: Value, epsilon: number): Value {
+  const channels = x.shape.at(-1) as number;
+  const [w, b] = [s.weight('weight', [channels]), s.weight('bias', [channels])];
+  return x.graph.add('LayerNormalization', [x, w, b], { axis: -1, epsilon }, s.path);
+}
+
+/** A vector `[C]` or rows `[N, C]` as `[C, 1, 1]` or `[N, C, 1, 1]`, to go with features. */
+export function column(x: Value): Value {
+  return reshape(x, [...x.shape, 1, 1]);
+}
