@@ -32,7 +32,7 @@ type Plain = {
 }[OpType];
 
 function unary(op: Plain): UnaryFunction {
-  return (x) => x.graph.add(op, [x], {} as OpAttributes[Plain]);
+  return (x) => x.graph.add(op, [x], {});
 }
 
 /** An elementwise operator of two operands, broadcasting as numpy does. */

@@ -115,7 +115,7 @@ export class Graph {
     const inferred = inferOutputs(op, inputs, attributes, name);
     const output = { graph: this, name, ...inferred } as { -readonly [P in keyof Value]: Value[P] };
     const node: Node<K> = { op, name, inputs, attributes, output };
-    output.node = node as unknown as Node;
+    output.node = node;
     this.nodes.push(output.node);
     return output;
   }

@@ -65,7 +65,8 @@ export interface OpAttributes {
 
 export type OpType = keyof OpAttributes;
 
-type None = Readonly<Record<never, never>>;
+/** No attributes. */
+type None = { readonly [name in never]: never };
 
 /** `pads` lists top, left, bottom, right; they may differ. */
 export interface ConvAttributes {

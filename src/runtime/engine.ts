@@ -30,7 +30,7 @@ export function startEngine(): Engine {
     return waiting;
   };
   const fail = (error: Error): void => {
-    for (const id of [...pending.keys()]) settle(id)?.reject(error);
+    for (const id of pending.keys()) settle(id)?.reject(error);
   };
   worker.unref();
   worker.on('message', (reply: Reply) => {
@@ -43,7 +43,7 @@ export function startEngine(): Engine {
   const ask = <T>(request: DistributiveOmit<Request, 'id'>): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       const id = next++;
-      pending.set(id, { resolve: resolve as Pending['resolve'], reject });
+      pending.set(id, { resolve: resolve, reject });
       worker.ref();
       worker.postMessage({ ...request, id });
     });

@@ -62,7 +62,7 @@ export async function createSession(
         throw new DeviceError(`${device}: onnxruntime failed: ${firstLine(cause)}`, { cause });
       }
       return Object.fromEntries(
-        Object.entries(results).map(([name, value]) => [name, fromOrt(value as OrtTensor)]),
+        Object.entries(results).map(([name, value]) => [name, fromOrt(value)]),
       );
     },
     release: () => session.release(),
