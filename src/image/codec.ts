@@ -1,0 +1,207 @@
+/** @file Picture files in and out, through sharp (libvips); its enlargement is never used. */
+import type { Sharp } from 'sharp';
+import { FormatError, UsageError } from '../tensor/errors.ts';
+import { convertDepth, encodeSrgb, overWhite } from './convert.ts';
+import { checkFormat, type Format, limitsOf } from './formats.ts';
+import { isSrgb } from './icc.ts';
+import {
+  type Channels,
+  colorChannels,
+  makePicture,
+  type Picture,
+  type Samples,
+  samplesLike,
+} from './picture.ts';
+import {
+  damaged,
+  type PictureInfo,
+  type PictureSource,
+  probe,
+  type Probed,
+  type ProbeOptions,
+} from './probe.ts';
+import { writeFileSafely } from './safe-write.ts';
+import { loadSharp } from './sharp.ts';
+
+/** How pictures are written. */
+export interface WriteOptions {
+  /** Replace what has the name already. @default false */
+  readonly overwrite?: boolean;
+  /** 1..100, for JPEG and lossy WebP. @default 95 */
+  readonly quality?: number;
+  /** WebP without loss. @default false */
+  readonly lossless?: boolean;
+}
+
+/** The samples of a raw buffer from sharp, which may lie unaligned in a pool. */
+function samplesOf(bytes: Buffer, depth: PictureInfo['depth']): Samples {
+  if (depth === 'uint8') return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  const size = depth === 'uint16' ? 2 : 4;
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
+  const { buffer, byteOffset, byteLength } = aligned;
+  return depth === 'uint16'
+    ? new Uint16Array(buffer, byteOffset, byteLength / size)
+    : new Float32Array(buffer, byteOffset, byteLength / size);
+}
+
+/** Of the `stored` channels sharp gives, those that are wanted: grey comes as three equal ones. */
+function pick(data: Samples, stored: number, channels: Channels): Samples {
+  if (stored === channels) return data;
+  const out = samplesLike(data, (data.length / stored) * channels);
+  for (let i = 0, o = 0; i < data.length; i += stored) {
+    out[o++] = data[i]!;
+    if (channels === 2) out[o++] = data[i + stored - 1]!;
+  }
+  return out;
+}
+
+/** Linear floats checked and sRGB-encoded. */
+function encodeFloats(name: string, data: Float32Array, channels: Channels): void {
+  let above = 0;
+  for (const v of data) {
+    if (!Number.isFinite(v)) {
+      throw new FormatError(
+        `${name}: expected finite samples, got ${v}. Repair it in the program that wrote it.`,
+      );
+    }
+    if (v > 1) above++;
+  }
+  if (above > data.length / 2) {
+    throw new FormatError(
+      `${name}: expected float samples in 0..1, got ${above} of ${data.length} above 1. Scale it to 0..1 or convert it to 16 bits.`,
+    );
+  }
+  encodeSrgb(data, channels);
+}
+
+/** The pipeline that gives a probed file's upright sRGB pixels. */
+function decoding({ open, metadata, depth }: Probed): Sharp {
+  const icc = metadata.icc;
+  const plain = icc !== undefined && isSrgb(icc);
+  const upright = open({ autoOrient: true, ignoreIcc: plain || depth === 'float32' });
+  if (depth === 'uint8') return upright.toColourspace('srgb').raw();
+  // A grey float has no route to linear RGB in libvips, and needs none: it is stored linear.
+  if (depth === 'float32') {
+    const linear = metadata.space === 'scrgb' ? upright.toColourspace('scrgb') : upright;
+    return linear.raw({ depth: 'float' });
+  }
+  const wide = upright.toColourspace('rgb16').raw({ depth: 'ushort' });
+  // sharp takes 16-bit RGB with a profile to Display P3, and only from there to what is asked.
+  const converted = icc !== undefined && !plain && metadata.space === 'rgb16';
+  return converted ? wide.withIccProfile('srgb') : wide;
+}
+
+/**
+ * A picture's header, cheaply: to check inputs before a model loads.
+ *
+ * @throws PathError when the file cannot be opened; FormatError when it is no picture, has samples of
+ *   another kind, or more pixels than the limit.
+ */
+export async function probePicture(
+  source: PictureSource,
+  options?: ProbeOptions,
+): Promise<PictureInfo> {
+  const { format, width, height, channels, depth, frames } = await probe(source, options);
+  return { format, width, height, channels, depth, frames };
+}
+
+/**
+ * Reads a picture file: the first frame, turned upright by its EXIF orientation, in sRGB (profiles
+ * are applied, CMYK converted). 8 and 16 bits stay what they are; float TIFFs are taken as linear
+ * light, which they hold by convention, and come back sRGB-encoded.
+ *
+ * @param source a path, or the bytes of a file
+ * @throws PathError when the file cannot be opened; FormatError when it is no picture, truncated,
+ *   damaged, or has more pixels than the limit: that before anything is allocated.
+ */
+export async function readPicture(source: PictureSource, options?: ProbeOptions): Promise<Picture> {
+  const probed = await probe(source, options);
+  const { name, format, depth, channels } = probed;
+  const { data: bytes, info } = await decoding(probed)
+    .toBuffer({ resolveWithObject: true })
+    .catch((error: unknown) => {
+      throw damaged(name, format, error);
+    });
+  const data = pick(samplesOf(bytes, depth), info.channels, channels);
+  if (data instanceof Float32Array) encodeFloats(name, data, channels);
+  return makePicture(info.width, info.height, channels, data);
+}
+
+/**
+ * The result of a caller's own sharp pipeline; 16-bit inputs stay 16-bit, anything else is bytes.
+ *
+ * @throws FormatError when the pipeline fails.
+ */
+export async function readPipeline(pipeline: Sharp): Promise<Picture> {
+  try {
+    const wide = (await pipeline.metadata()).depth === 'ushort';
+    const { data: bytes, info } = await pipeline
+      .clone()
+      .toColourspace(wide ? 'rgb16' : 'srgb')
+      .raw({ depth: wide ? 'ushort' : 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    const data = samplesOf(bytes, wide ? 'uint16' : 'uint8');
+    return makePicture(info.width, info.height, info.channels, data);
+  } catch (error) {
+    throw new FormatError(
+      `sharp pipeline: expected a picture, got an error (${(error as Error).message}).`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * A picture as the bytes of a file. What the format cannot hold is converted: JPEG and WebP take 8
+ * bits, JPEG lays alpha over white, PNG and TIFF take floats as 16 bits.
+ *
+ * @throws UsageError when the quality is not in 1..100.
+ */
+export async function encodePicture(
+  picture: Picture,
+  format: Format,
+  { quality = 95, lossless = false }: WriteOptions = {},
+): Promise<Buffer> {
+  if (!(Number.isInteger(quality) && quality >= 1 && quality <= 100)) {
+    throw new UsageError(`quality: expected an integer from 1 to 100, got ${quality}.`);
+  }
+  const { bits, alpha } = limitsOf(format);
+  const wide = bits === 16 && !(picture.data instanceof Uint8Array);
+  const depth = convertDepth(picture, wide ? new Uint16Array() : new Uint8Array());
+  const stored = alpha ? depth : overWhite(depth);
+  const { width, height, channels, data } = stored;
+  const sharp = await loadSharp();
+  const grey = wide ? 'grey16' : 'b-w';
+  const pixels = sharp(data as Uint8Array | Uint16Array, {
+    raw: { width, height, channels },
+    limitInputPixels: false,
+  }).toColourspace(colorChannels(stored) === 1 ? grey : wide ? 'rgb16' : 'srgb');
+  switch (format) {
+    case 'png':
+      return pixels.png().toBuffer();
+    case 'jpeg':
+      return pixels.jpeg({ quality, chromaSubsampling: '4:4:4' }).toBuffer();
+    case 'webp':
+      return pixels.webp({ quality, lossless, exact: true, smartSubsample: true }).toBuffer();
+    case 'tiff': {
+      // sharp's default would be JPEG inside; classic TIFF ends at 4 GiB.
+      const bigtiff = data.byteLength > 2 ** 32 - 2 ** 24;
+      return pixels.tiff({ compression: 'deflate', predictor: 'horizontal', bigtiff }).toBuffer();
+    }
+  }
+}
+
+/**
+ * Writes a picture file in the format of its extension (.png, .jpg, .webp, .tif), whole or not at
+ * all: see `encodePicture` for what is converted and `writeFileSafely` for how it appears.
+ *
+ * @throws FormatError when the extension is unknown or the picture too large for the format;
+ *   PathError when the file exists and `overwrite` is not set, or cannot be written.
+ */
+export async function writePicture(
+  picture: Picture,
+  file: string,
+  options: WriteOptions = {},
+): Promise<void> {
+  const format = checkFormat(file, picture.width, picture.height);
+  await writeFileSafely(file, await encodePicture(picture, format, options), options);
+}

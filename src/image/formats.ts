@@ -1,0 +1,68 @@
+/** @file The file formats pictures are written in, and what each can hold. */
+import path from 'node:path';
+import { FormatError } from '../tensor/errors.ts';
+
+/** Formats that are written here. */
+export type Format = 'png' | 'jpeg' | 'webp' | 'tiff';
+
+/** What a format can hold. `side` is its longest side in pixels, by its specification. */
+interface Limits {
+  readonly label: string;
+  readonly side: number;
+  readonly bits: 8 | 16;
+  readonly alpha: boolean;
+}
+
+const limits: Readonly<Record<Format, Limits>> = {
+  png: { label: 'PNG', side: 2 ** 31 - 1, bits: 16, alpha: true },
+  jpeg: { label: 'JPEG', side: 65535, bits: 8, alpha: false },
+  webp: { label: 'WebP', side: 16383, bits: 8, alpha: true },
+  tiff: { label: 'TIFF', side: 2 ** 31 - 1, bits: 16, alpha: true },
+};
+
+const byExtension: Readonly<Record<string, Format>> = {
+  '.png': 'png',
+  '.jpg': 'jpeg',
+  '.jpeg': 'jpeg',
+  '.webp': 'webp',
+  '.tif': 'tiff',
+  '.tiff': 'tiff',
+};
+
+/** What `format` can hold. */
+export function limitsOf(format: Format): Limits {
+  return limits[format];
+}
+
+/**
+ * The format a file name asks for.
+ *
+ * @throws FormatError when its extension is none that is written here.
+ */
+export function formatOf(file: string): Format {
+  const extension = path.extname(file);
+  const format = byExtension[extension.toLowerCase()];
+  if (format === undefined) {
+    throw new FormatError(
+      `${file}: expected a name ending in .png, .jpg, .webp or .tif, got ${extension || 'no extension'}. Name the output so.`,
+    );
+  }
+  return format;
+}
+
+/**
+ * Checks before any work that a picture of this size can be written to `file`.
+ *
+ * @returns the format
+ * @throws FormatError when the extension is unknown or the picture too large for its format.
+ */
+export function checkFormat(file: string, width: number, height: number): Format {
+  const format = formatOf(file);
+  const { label, side } = limits[format];
+  if (Math.max(width, height) > side) {
+    throw new FormatError(
+      `${file}: expected sides of at most ${side} pixels in ${label}, got ${width}x${height}. Write PNG or TIFF instead.`,
+    );
+  }
+  return format;
+}
