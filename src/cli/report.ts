@@ -2,7 +2,14 @@
 import type { BatchListener, PictureResult, PlannedPicture } from '../pipeline/batch.ts';
 import type { Progress } from '../pipeline/types.ts';
 import { errorMessage, errorText, oneLine } from './errors.ts';
-import { barLine, BatchFraction, clock, pictureFraction, secondsLeft } from './progress.ts';
+import {
+  barLine,
+  BatchFraction,
+  clock,
+  pictureFraction,
+  secondsLeft,
+  type BarState,
+} from './progress.ts';
 
 /** Where text goes. */
 export interface Output {
@@ -52,6 +59,10 @@ export function textReporter(options: ReportOptions = {}): Reporter {
     if (shown) stderr.write('\r\u001b[K');
     shown = false;
   };
+  const draw = (state: BarState): void => {
+    stderr.write(`\r${barLine(state, stderr.columns ?? 80)}\u001b[K`);
+    shown = true;
+  };
   const line = (output: Output, text: string): void => {
     clear();
     output.write(`${text}\n`);
@@ -63,6 +74,7 @@ export function textReporter(options: ReportOptions = {}): Reporter {
     onPlanned(planned: readonly PlannedPicture[]): void {
       pictures = planned;
       fractions = new BatchFraction(planned);
+      if (live && planned.length > 0) draw({ fraction: 0, label: 'loading the model' });
     },
     onProgress(index: number, progress: Progress): void {
       const time = now();
@@ -74,10 +86,7 @@ export function textReporter(options: ReportOptions = {}): Reporter {
       const left = secondsLeft((time - start) / 1000, fraction);
       const label = `${place(index)}${oneLine(pictures[index]?.input ?? '')}`;
       if (live) {
-        stderr.write(
-          `\r${barLine({ fraction, label, secondsLeft: left }, stderr.columns ?? 80)}\u001b[K`,
-        );
-        shown = true;
+        draw({ fraction, label, secondsLeft: left });
       } else {
         const rest = left === undefined ? '' : `, about ${clock(left)} left`;
         line(stderr, `${label}: ${Math.floor(fraction * 100)} %${rest}`);

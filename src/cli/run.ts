@@ -5,13 +5,13 @@ import { errorText, exitCodeOf, exitCodes, oneLine } from './errors.ts';
 import { isInterrupted } from './interrupt.ts';
 
 /** Adds a command to a program. */
-export type AddCommand = (program: Command) => void;
+type AddCommand = (program: Command) => void;
 
 /** Commands by name, in the order of the help; each file is loaded only when it is needed. */
 export type CommandTable = Readonly<Record<string, () => Promise<AddCommand>>>;
 
 /** All commands of the program. */
-export const commands: CommandTable = {
+const commands: CommandTable = {
   upscale: async () => (await import('./commands/upscale.ts')).addUpscale,
 };
 

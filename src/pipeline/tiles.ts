@@ -21,7 +21,7 @@ export interface TileOptions {
 }
 
 /** One tile's extent along one axis. */
-export interface AxisTile {
+interface AxisTile {
   /** First pixel, in picture coordinates; negative where the tile begins in the padding. */
   readonly start: number;
   /** Share of this tile in each of its pixels; over all tiles of the axis they sum to 1. */

@@ -46,7 +46,7 @@ test('on a terminal the bar is drawn at most ten times a second', (t) => {
   recording.reporter.onPlanned(pictures('a.png'));
   tiles(recording, 0, 1000, 2); // two seconds
   const drawn = recording.written.filter((text) => text.includes('%'));
-  t.true(drawn.length >= 19 && drawn.length <= 21, String(drawn.length));
+  t.true(drawn.length >= 20 && drawn.length <= 22, String(drawn.length));
   for (const text of drawn) t.true(/^err \r[^\n]*$/.test(text) && text.endsWith('\u001b[K'), text);
 });
 
@@ -60,6 +60,14 @@ test('on a terminal the bar gives way to a result and is gone at the end', (t) =
   tiles(recording, 1, 2, 500);
   reporter.end({ done: 2, failed: 0 });
   t.is(written.at(-1), 'err \r\u001b[K');
+});
+
+test('a terminal shows that the model loads, unless nothing is left to do', (t) => {
+  const { reporter, written } = record('terminal');
+  reporter.onPlanned([]);
+  t.deepEqual(written, []);
+  reporter.onPlanned(pictures('a.png'));
+  t.true(written[0]!.includes('0 % loading the model'));
 });
 
 test('the bar counts pictures and shows the time left over all of them', (t) => {

@@ -249,20 +249,20 @@ tmpfs('a full disk leaves nothing half-written (where a tmpfs can be mounted)', 
     t.regex(stderr, /^osediff: .*p\.png: expected room on the disk.*\n$/);
     t.deepEqual(filesIn(small), []);
   } finally {
-    execFileSync('umount', [small]);
+    execFileSync('/bin/umount', [small]);
   }
 });
 
 function mount(folder: string): void {
   const args = ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', folder];
-  execFileSync('mount', args, { stdio: 'ignore' });
+  execFileSync('/bin/mount', args, { stdio: 'ignore' });
 }
 
 function canMount(): boolean {
   const folder = mkdtempSync(join(tmpdir(), 'osediff-test-'));
   try {
     mount(folder);
-    execFileSync('umount', [folder]);
+    execFileSync('/bin/umount', [folder]);
     return true;
   } catch {
     return false;
