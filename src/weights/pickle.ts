@@ -84,10 +84,10 @@ const operations: ReadonlyMap<string, (m: Machine) => void> = new Map([
   ['\x8d', (m) => push(m, text(take(m, number(m, 8))))],
   ['T', (m) => push(m, text(take(m, number(m, 4))))], // str of Python 2
   ['U', (m) => push(m, text(take(m, number(m, 1))))],
-  ['B', (m) => push(m, take(m, number(m, 4)).slice())],
-  ['C', (m) => push(m, take(m, number(m, 1)).slice())],
-  ['\x8e', (m) => push(m, take(m, number(m, 8)).slice())],
-  ['\x96', (m) => push(m, take(m, number(m, 8)).slice())], // bytearray
+  ['B', (m) => push(m, new Uint8Array(take(m, number(m, 4))))],
+  ['C', (m) => push(m, new Uint8Array(take(m, number(m, 1))))],
+  ['\x8e', (m) => push(m, new Uint8Array(take(m, number(m, 8))))],
+  ['\x96', (m) => push(m, new Uint8Array(take(m, number(m, 8))))], // bytearray
   // Containers
   ['}', (m) => push(m, new Map())],
   [']', (m) => push(m, [])],
