@@ -1,0 +1,163 @@
+/** @file `osediff evaluate`: scores pictures, or the upscaler on pictures, by the paper's measures. */
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Option, type Command } from 'commander';
+import { readPicture } from '../../image/codec.ts';
+import { explainPathError } from '../../image/path-errors.ts';
+import { writeFileSafely } from '../../image/safe-write.ts';
+import { catalogue, chooseMeasures } from '../../measures/catalogue.ts';
+import { type Entry, evaluate } from '../../measures/evaluate.ts';
+import { toHtml } from '../../measures/html.ts';
+import { loadPrior } from '../../measures/niqe-folder.ts';
+import { type PageImage, pageImage } from '../../measures/page-image.ts';
+import { pairFolders, readRgb, requireSizes } from '../../measures/pairs.ts';
+import { toCsv, toJson, toTable } from '../../measures/report.ts';
+import { type Rgb, toRgb } from '../../measures/rgb.ts';
+import type { ColorFix, Upscaler, UpscalerOptions } from '../../pipeline/types.ts';
+import { PathError, UsageError } from '../../tensor/errors.ts';
+import { countReporter } from '../count-report.ts';
+import { interruptSignal } from '../interrupt.ts';
+import { device, type Lora, lora, numberBetween } from '../parse.ts';
+
+/** Loads a model: `loadUpscaler`, unless a test brings its own. */
+export type Load = (options: UpscalerOptions) => Promise<Upscaler>;
+
+interface Flags {
+  readonly lr?: string;
+  readonly sr?: string;
+  readonly hr?: string;
+  readonly measures?: string;
+  readonly niqePrior?: string;
+  readonly scale: number;
+  readonly model: string;
+  readonly lora?: readonly Lora[];
+  readonly prompt?: string;
+  readonly color: ColorFix;
+  readonly device: string;
+  readonly precision: 'fp32' | 'fp16';
+  readonly csv?: string;
+  readonly html?: string;
+  readonly overwrite?: true;
+  readonly json?: true;
+}
+
+const loadModel: Load = async (options) => {
+  const { loadUpscaler } = await import('../../pipeline/upscaler.ts');
+  return loadUpscaler(options);
+};
+
+/** Add the command to a program. */
+export function addEvaluate(program: Command, load: Load = loadModel): void {
+  program
+    .command('evaluate')
+    .description('score pictures by PSNR, SSIM, NIQE and other measures')
+    .option('--lr <folder>', 'small pictures, to be upscaled and scored')
+    .option('--sr <folder>', 'finished pictures, to be scored as they are')
+    .option('--hr <folder>', 'the references: pictures of the same names')
+    .option('--measures <list>', 'names with commas between, "paper" or "all" (default: paper)')
+    .option('--niqe-prior <path>', 'an .npz file, or a folder of pristine pictures to fit one on')
+    .option('--scale <factor>', 'with --lr: output size over input size', numberBetween(1, 16), 4)
+    .option('--model <name>', 'with --lr: an installed model', 'compact')
+    .option('--lora <file[:strength]>', 'with --lr: merge a LoRA; may be repeated', lora)
+    .option('--prompt <text>', 'with --lr: what the pictures show')
+    .addOption(choice('--color <method>', 'match colours', ['adain', 'wavelet', 'none']))
+    .option('--device <device>', 'with --lr: auto, cpu, cuda, cuda:N or webgpu', device, 'auto')
+    .addOption(choice('--precision <type>', 'arithmetic of the networks', ['fp32', 'fp16']))
+    .option('--csv <file>', 'write the scores of every picture as CSV')
+    .option('--html <file>', 'write a page with the worst and best pictures side by side')
+    .option('--overwrite', 'replace existing files')
+    .option('--json', 'print one JSON object')
+    .action((flags: Flags) => evaluateFolders(flags, load));
+}
+
+function choice(flag: string, text: string, values: readonly [string, ...string[]]): Option {
+  return new Option(flag, `with --lr: ${text}`).choices(values).default(values[0]);
+}
+
+async function evaluateFolders(flags: Flags, load: Load): Promise<void> {
+  const { lr, sr, hr, csv, html, overwrite = false } = flags;
+  const folder = lr ?? sr;
+  if (folder === undefined || (lr !== undefined && sr !== undefined)) {
+    throw new UsageError(
+      `evaluate: expected one of --lr and --sr, got ${folder === undefined ? 'none' : 'both'}.`,
+    );
+  }
+  const prior = flags.niqePrior === undefined ? undefined : await loadPrior(flags.niqePrior);
+  const { chosen, missing } = chooseMeasures(flags.measures, catalogue(prior), hr !== undefined);
+  const pairs = await pairFolders(folder, hr);
+  await requireSizes(pairs, lr === undefined ? 1 : flags.scale);
+  for (const file of [csv, html]) if (file !== undefined) await requireFree(file, overwrite);
+
+  const signal = interruptSignal();
+  const reporter = countReporter();
+  const upscaler = lr === undefined ? undefined : await load(upscalerOptions(flags));
+  try {
+    const images = new Map<string, PageImage>();
+    const read = upscaler ? upscaling(upscaler, flags, signal) : readRgb;
+    const entries = pairs.map(({ name, result, reference }): Entry => {
+      const keep = async (): Promise<Rgb> => {
+        const rgb = await read(result);
+        // Upscaled ones exist nowhere else, and might take minutes to make again.
+        if (upscaler && html !== undefined) images.set(name, await pageImage(rgb));
+        return rgb;
+      };
+      return { name, result: keep, ...(reference && { reference: () => readRgb(reference) }) };
+    });
+    const evaluation = await evaluate(entries, chosen, {
+      onPicture: (done, total, { name }) => reporter.onCount(done, total, name),
+      signal,
+    });
+    reporter.end();
+    const lacking = missing.map(({ title, lacks }) => `${title} left out: lacks ${lacks}\n`);
+    if (flags.json) process.stderr.write(lacking.join(''));
+    const text = flags.json
+      ? JSON.stringify(toJson(evaluation, missing))
+      : toTable(evaluation, missing);
+    process.stdout.write(`${text}\n`);
+    if (csv !== undefined)
+      await writeFileSafely(csv, Buffer.from(toCsv(evaluation)), { overwrite });
+    if (html !== undefined) {
+      const title = `${folder}${hr === undefined ? '' : ` against ${hr}`}`;
+      const page = await toHtml(evaluation, { title, missing }, async (name) => {
+        const { result, reference } = pairs.find((pair) => pair.name === name)!;
+        return {
+          result: images.get(name) ?? (await pageImage(await readRgb(result))),
+          reference:
+            reference === undefined ? undefined : await pageImage(await readRgb(reference)),
+        };
+      });
+      await writeFileSafely(html, Buffer.from(page), { overwrite });
+    }
+  } finally {
+    reporter.end();
+    await upscaler?.dispose();
+  }
+}
+
+function upscalerOptions({ model, device, precision, lora: loras = [] }: Flags): UpscalerOptions {
+  return { model, device, precision, loras };
+}
+
+/** Reads a small picture and gives the large one, in the bytes that its file would hold. */
+function upscaling(
+  upscaler: Upscaler,
+  { scale, color, prompt }: Flags,
+  signal: AbortSignal,
+): (file: string) => Promise<Rgb> {
+  const options = { scale, color, signal, ...(prompt !== undefined && { prompt }) };
+  return async (file) => toRgb(await upscaler.upscale(await readPicture(file), options));
+}
+
+/** @throws PathError when `file` exists and may not be replaced, or its folder does not exist. */
+async function requireFree(file: string, overwrite: boolean): Promise<void> {
+  const folder = dirname(file);
+  await stat(folder).catch((error: unknown) => {
+    throw explainPathError(error, folder);
+  });
+  const existing = await stat(file).catch(() => undefined);
+  if (existing === undefined || (overwrite && !existing.isDirectory())) return;
+  throw new PathError(
+    `${file}: expected nothing there yet, got a ${existing.isDirectory() ? 'folder' : 'file'}. ` +
+      'Give --overwrite to replace a file, or another name.',
+  );
+}
