@@ -44,8 +44,10 @@ const smallAlignment = 64;
 /** Emits the part of the graph that its outputs need. */
 export function emit(graph: Graph, options: EmitOptions): Emitted {
   const nodes = neededNodes(graph);
-  const used = new Set(nodes.flatMap((node) => node.inputs.filter((x) => x !== undefined)));
-  for (const value of graph.outputs.values()) used.add(value);
+  const used = new Set(
+    nodes.flatMap((node) => node.inputs.filter((x) => x !== undefined).map(resolve)),
+  );
+  for (const value of graph.outputs.values()) used.add(resolve(value));
   const { placed, length } = place(
     [...graph.weights.values()].filter((w) => used.has(w)),
     options,
@@ -59,7 +61,7 @@ export function emit(graph: Graph, options: EmitOptions): Emitted {
     proto.push({
       name: `output/${name}`,
       opType: 'Identity',
-      input: [value.name],
+      input: [resolve(value).name],
       output: [name],
       attribute: [],
     });
@@ -88,16 +90,34 @@ export function emit(graph: Graph, options: EmitOptions): Emitted {
   return { model, weights: placed, length };
 }
 
+/** The nodes that the outputs need, each after those it takes from. */
 function neededNodes(graph: Graph): Node[] {
-  const needed = new Set<Value>(graph.outputs.values());
-  const kept: Node[] = [];
-  for (let i = graph.nodes.length - 1; i >= 0; i--) {
-    const node = graph.nodes[i]!;
-    if (!needed.has(node.output)) continue;
-    kept.push(node);
-    for (const input of node.inputs) if (input) needed.add(input);
+  const order: Node[] = [];
+  const done = new Set<Node>();
+  const stack = [...graph.outputs.values()].reverse().map((value) => resolve(value).node);
+  while (stack.length > 0) {
+    const node = stack.at(-1);
+    if (node === undefined || done.has(node)) {
+      stack.pop();
+      continue;
+    }
+    const before = stack.length;
+    for (const input of node.inputs.toReversed()) {
+      const giver = input && resolve(input).node;
+      if (giver && !done.has(giver)) stack.push(giver);
+    }
+    if (stack.length > before) continue;
+    done.add(node);
+    order.push(node);
+    stack.pop();
   }
-  return kept.reverse();
+  return order;
+}
+
+/** What stands behind a linked input. */
+function resolve(value: Value): Value {
+  const to = value.graph.links.get(value);
+  return to ? resolve(to) : value;
 }
 
 function place(
@@ -135,7 +155,7 @@ function nodeProto(node: Node): NodeProto {
     name: node.name,
     opType: node.op,
     ...(contribOps.has(node.op) ? { domain: 'com.microsoft' } : {}),
-    input: node.inputs.map((value) => value?.name ?? ''),
+    input: node.inputs.map((value) => (value ? resolve(value).name : '')),
     output: [node.output.name],
     attribute: Object.entries(node.attributes).map(([key, value]) => attributeProto(key, value)),
   };

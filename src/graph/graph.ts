@@ -52,13 +52,15 @@ export interface Target {
   readonly training: boolean;
 }
 
-/** Collects nodes in the order in which they are emitted, which is a topological order. */
+/** Collects nodes in topological order, but for what {@link Graph.link} ties together later. */
 export class Graph {
   readonly target: Target;
   readonly nodes: Node[] = [];
   readonly inputs: Value[] = [];
   readonly outputs: Map<string, Value> = new Map();
   readonly weights: Map<string, Value> = new Map();
+  /** Inputs that were declared before what gives them was built: see {@link Graph.link}. */
+  readonly links: Map<Value, Value> = new Map();
   /** Keys that become inputs instead of weights, so that they can be trained. */
   readonly trainable: (key: string) => boolean;
   readonly #constants = new Map<string, Value>();
@@ -123,6 +125,11 @@ export class Graph {
   /** Names a value as an output of the graph. */
   output(name: string, value: Value): void {
     this.outputs.set(name, value);
+  }
+
+  /** Gives the input `from` the value `to`, which may depend on nodes that come after its uses. */
+  link(from: Value, to: Value): void {
+    this.links.set(from, to);
   }
 
   /** `name`, or `name_2` and so on when it is taken. */

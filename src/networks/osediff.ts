@@ -23,6 +23,8 @@ export interface GeneratorConfig {
   readonly timestep: number;
   /** Blocks of pixels moved into channels before the encoder and back after the decoder; 1 for none. */
   readonly spaceToDepth: number;
+  /** Whether the decoder's picture is a correction that is added to the input. */
+  readonly skip: boolean;
 }
 
 /** The generator's parts, each under the name that its weights have. */
@@ -61,7 +63,7 @@ export function generator(
   const zL = encodeLatents(vae, x, config, noise);
   const eps = unet(u, zL, config.timestep, text, config.unet);
   const zH = step(zL, eps, config);
-  return { zL, eps, zH, xH: decodeLatents(vae, zH, config) };
+  return { zL, eps, zH, xH: decodeLatents(vae, zH, x, config) };
 }
 
 /** Latents of a picture, scaled. See {@link generator}. */
@@ -81,11 +83,16 @@ export function step(zL: Value, eps: Value, { schedule, timestep }: GeneratorCon
   return schedule.clip === undefined ? z : clamp(z, -schedule.clip, schedule.clip);
 }
 
-/** The picture of scaled latents, clamped to [-1, 1]. */
-export function decodeLatents(s: Scope, z: Value, config: GeneratorConfig): Value {
-  const { vae, spaceToDepth: block } = config;
+/**
+ * The picture of scaled latents, clamped to [-1, 1].
+ *
+ * @param x the input picture, which models with a skip path add to
+ */
+export function decodeLatents(s: Scope, z: Value, x: Value, config: GeneratorConfig): Value {
+  const { vae, spaceToDepth: block, skip } = config;
   const y = decode(s, mul(z, 1 / vae.scalingFactor), vae);
-  return clamp(block > 1 ? depthToSpace(y, block) : y, -1, 1);
+  const picture = block > 1 ? depthToSpace(y, block) : y;
+  return clamp(skip ? add(x, picture) : picture, -1, 1);
 }
 
 /** Sizes of pictures must be multiples of this; latents are this much smaller. */

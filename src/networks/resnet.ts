@@ -14,15 +14,14 @@ export interface BlockStyle {
   readonly groups: number;
   readonly epsilon: number;
   readonly activation: string;
+  /** Takes the place of group normalisation, where statistics span more than one tensor. */
+  readonly normalise?: typeof groupNorm;
 }
 
 /** A block's norm: group norm, or nothing where statistics are fixed (see {@link BlockStyle}). */
-export function norm(
-  s: Scope,
-  x: Value,
-  { groups, epsilon }: Pick<BlockStyle, 'groups' | 'epsilon'>,
-): Value {
-  return groups === 0 ? x : groupNorm(s, x, { groups, epsilon });
+export function norm(s: Scope, x: Value, style: Omit<BlockStyle, 'activation'>): Value {
+  const { groups, epsilon, normalise = groupNorm } = style;
+  return groups === 0 ? x : normalise(s, x, { groups, epsilon });
 }
 
 /**

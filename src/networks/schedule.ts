@@ -3,7 +3,7 @@ import { ConfigError } from '../tensor/errors.ts';
 import { ConfigReader, type Json } from './config.ts';
 
 export interface Schedule {
-  /** Share of the signal's variance left at each timestep: the product of 1 - beta up to it. */
+  /** Share of the signal's variance left at each timestep: the product of 1 - beta up to it, in float32. */
   readonly alphasCumprod: Float64Array;
   /** Whether the step clamps its result to [-range, range]. */
   readonly clip: number | undefined;
@@ -40,19 +40,27 @@ export function schedule(json: Json, where: string): Schedule {
   };
 }
 
-/** Cumulative products of `1 - beta`, in double precision. */
+/**
+ * Cumulative products of `1 - beta`, rounded to float32 where PyTorch rounds: that moves the one step
+ * by 7e-7, which would else be the largest difference from the official code.
+ *
+ * @see torch.linspace (one fused multiply-add an element, from both ends), torch.cumprod (in double)
+ */
 export function alphasCumprod(
   steps: number,
   start: number,
   end: number,
   kind: 'linear' | 'scaled_linear',
 ): Float64Array {
-  const curve = (x: number): number => (kind === 'linear' ? x : x * x);
-  const [from, to] = kind === 'linear' ? [start, end] : [Math.sqrt(start), Math.sqrt(end)];
+  const round = Math.fround;
+  const ends = [start, end].map((beta) => round(kind === 'linear' ? beta : Math.sqrt(beta)));
+  const [from, to] = ends as [number, number];
+  const stride = round(round(to - from) / (steps - 1));
   let product = 1;
   return Float64Array.from({ length: steps }, (_, i) => {
-    product *= 1 - curve(from + ((to - from) * i) / (steps - 1));
-    return product;
+    const x = i < steps / 2 ? round(from + stride * i) : round(to - stride * (steps - 1 - i));
+    product *= round(1 - (kind === 'linear' ? x : round(x * x)));
+    return round(product);
   });
 }
 

@@ -79,7 +79,7 @@ export function vaeReduction({ blockOutChannels }: VaeConfig): number {
  * @param x `[N, in, H, W]` in [-1, 1]
  * @returns features `[N, C, H/8, W/8]`, normalised and activated
  */
-function encoderBody(s: Scope, x: Value, config: VaeConfig): Value {
+function encoderFeatures(s: Scope, x: Value, config: VaeConfig): Value {
   const { blockOutChannels: widths, layersPerBlock, style } = config;
   let h = conv(s.at('conv_in'), x, widths[0]!, { kernel: 3 });
   widths.forEach((width, level) => {
@@ -98,8 +98,17 @@ function encoderBody(s: Scope, x: Value, config: VaeConfig): Value {
  * @returns mean and log-variance side by side, `[N, 2·latent, H/8, W/8]`, unscaled
  */
 export function encodeMoments(s: Scope, x: Value, config: VaeConfig): Value {
-  const h = encoderBody(s.at('encoder'), x, config);
-  const moments = conv(s.at('encoder', 'conv_out'), h, 2 * config.latentChannels, { kernel: 3 });
+  return quant(s, encodeBody(s, x, config), config);
+}
+
+/** The encoder without the 1x1 convolution after it. */
+export function encodeBody(s: Scope, x: Value, config: VaeConfig): Value {
+  const h = encoderFeatures(s.at('encoder'), x, config);
+  return conv(s.at('encoder', 'conv_out'), h, 2 * config.latentChannels, { kernel: 3 });
+}
+
+/** The 1x1 convolution after the encoder, where the model has one. */
+export function quant(s: Scope, moments: Value, config: VaeConfig): Value {
   if (!config.quantConv) return moments;
   return conv(s.at('quant_conv'), moments, 2 * config.latentChannels, { kernel: 1 });
 }
@@ -116,7 +125,7 @@ export function splitMoments(moments: Value): { mean: Value; logvar: Value } {
  * @returns `[N, latent, H/8, W/8]`
  */
 export function encodeMean(s: Scope, x: Value, config: VaeConfig, factor: number): Value {
-  const h = encoderBody(s.at('encoder'), x, config);
+  const h = encoderFeatures(s.at('encoder'), x, config);
   const [latent, width] = [config.latentChannels, h.shape[1] as number];
   const [out, quant] = [s.at('encoder', 'conv_out'), s.at('quant_conv')];
   const bias = { key: out.key('bias'), shape: [2 * latent] };
@@ -153,13 +162,21 @@ export function encodeMean(s: Scope, x: Value, config: VaeConfig, factor: number
  * @returns `[N, out, 8h, 8w]`, in [-1, 1] but for overshoots
  */
 export function decode(s: Scope, z: Value, config: VaeConfig): Value {
-  const { blockOutChannels, layersPerBlock, style, outChannels, latentChannels } = config;
+  return decodeBody(s, postQuant(s, z, config), config);
+}
+
+/** The 1x1 convolution before the decoder, where the model has one. */
+export function postQuant(s: Scope, z: Value, config: VaeConfig): Value {
+  if (!config.postQuantConv) return z;
+  return conv(s.at('post_quant_conv'), z, config.latentChannels, { kernel: 1 });
+}
+
+/** The decoder without the 1x1 convolution before it. */
+export function decodeBody(s: Scope, z: Value, config: VaeConfig): Value {
+  const { blockOutChannels, layersPerBlock, style, outChannels } = config;
   const widths = [...blockOutChannels].reverse();
   const d = s.at('decoder');
-  const latents = config.postQuantConv
-    ? conv(s.at('post_quant_conv'), z, latentChannels, { kernel: 1 })
-    : z;
-  let h = conv(d.at('conv_in'), latents, widths[0]!, { kernel: 3 });
+  let h = conv(d.at('conv_in'), z, widths[0]!, { kernel: 3 });
   h = midBlock(d.at('mid_block'), h, config);
   widths.forEach((width, level) => {
     const block = d.at('up_blocks', level);

@@ -1,0 +1,125 @@
+/** @file Upscaling for callers: everything that takes time happens in a worker thread. */
+import type { Sharp } from 'sharp';
+import { readPipeline } from '../image/codec.ts';
+import { makePicture, type Picture } from '../image/picture.ts';
+import * as errors from '../tensor/errors.ts';
+import { startThread } from '../tensor/thread.ts';
+import type { PlainOptions, Reply, Request } from './messages.ts';
+import type { ModelSummary, UpscaleOptions, Upscaler, UpscalerOptions } from './types.ts';
+
+interface Pending {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onProgress?: UpscaleOptions['onProgress'];
+}
+
+/**
+ * Loads a model, once, for any number of pictures.
+ *
+ *     const up = await loadUpscaler({ model: 'compact' });
+ *     const large = await up.upscale({ data, width, height, channels: 3 }, { scale: 4 });
+ *     await up.dispose();
+ *
+ * @throws OsediffError when the model, a LoRA or the device cannot be used
+ */
+export async function loadUpscaler(options: UpscalerOptions = {}): Promise<Upscaler> {
+  const thread = startUpscaling();
+  let model: ModelSummary;
+  try {
+    model = await thread.ask<ModelSummary>({ kind: 'open', options });
+  } catch (error) {
+    await thread.end();
+    throw error;
+  }
+  return {
+    model,
+    async upscale(input, { onProgress, signal, ...plain } = {}) {
+      signal?.throwIfAborted();
+      const picture = isPipeline(input) ? await readPipeline(input) : checked(input);
+      return thread.upscale(picture, plain, onProgress, signal);
+    },
+    dispose: () => thread.end(),
+  };
+}
+
+function isPipeline(input: Picture | Sharp): input is Sharp {
+  return 'toBuffer' in input;
+}
+
+function checked({ width, height, channels, data }: Picture): Picture {
+  return makePicture(width, height, channels, data);
+}
+
+interface Thread {
+  ask<T>(request: { kind: 'open'; options: UpscalerOptions }): Promise<T>;
+  upscale(
+    picture: Picture,
+    options: PlainOptions,
+    onProgress: UpscaleOptions['onProgress'],
+    signal: AbortSignal | undefined,
+  ): Promise<Picture>;
+  end(): Promise<void>;
+}
+
+/** Starts a thread, which keeps the process alive only while it works. */
+function startUpscaling(): Thread {
+  const worker = startThread('./worker', import.meta.url);
+  const pending = new Map<number, Pending>();
+  let next = 1;
+
+  const settle = (id: number): Pending | undefined => {
+    const waiting = pending.get(id);
+    pending.delete(id);
+    if (pending.size === 0) worker.unref();
+    return waiting;
+  };
+  const failAll = (error: Error): void => {
+    for (const id of pending.keys()) settle(id)?.reject(error);
+  };
+  const send = <T>(request: Request, onProgress?: UpscaleOptions['onProgress']): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      pending.set(request.id, { resolve, reject, ...(onProgress ? { onProgress } : {}) });
+      worker.ref();
+      worker.postMessage(request);
+    });
+
+  worker.unref();
+  worker.on('message', (reply: Reply) => {
+    if (reply.kind === 'progress') pending.get(reply.id)?.onProgress?.(reply.progress);
+    else if (reply.kind === 'failed') settle(reply.id)?.reject(revive(reply));
+    else
+      settle(reply.id)?.resolve((reply.kind === 'opened' ? reply.model : reply.picture) as never);
+  });
+  worker.on('error', (cause) =>
+    failAll(new errors.DeviceError(`upscaler: ${cause.message}`, { cause })),
+  );
+  worker.on('exit', () => failAll(new errors.DeviceError('upscaler: its thread has ended.')));
+
+  return {
+    ask: (request) => send({ ...request, id: next++ }),
+    async upscale(picture, options, onProgress, signal) {
+      const id = next++;
+      const abort = (): void => worker.postMessage({ kind: 'abort', id } satisfies Request);
+      signal?.addEventListener('abort', abort, { once: true });
+      try {
+        return await send<Picture>({ kind: 'upscale', id, picture, options }, onProgress);
+      } catch (error) {
+        signal?.throwIfAborted();
+        throw error;
+      } finally {
+        signal?.removeEventListener('abort', abort);
+      }
+    },
+    async end() {
+      await worker.terminate();
+    },
+  };
+}
+
+/** The worker's error, as the class that was thrown there. */
+function revive({ name, message, stack }: Reply & { kind: 'failed' }): Error {
+  const known = errors as unknown as Record<string, new (message: string) => Error>;
+  const error = Object.hasOwn(known, name) ? new known[name]!(message) : new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
