@@ -59,6 +59,8 @@ export class Graph {
   readonly inputs: Value[] = [];
   readonly outputs: Map<string, Value> = new Map();
   readonly weights: Map<string, Value> = new Map();
+  /** What each module of the network computes, by its path: `unet.mid_block.resnets.0`. */
+  readonly modules: Map<string, Value> = new Map();
   /** Inputs that were declared before what gives them was built: see {@link Graph.link}. */
   readonly links: Map<Value, Value> = new Map();
   /** Keys that become inputs instead of weights, so that they can be trained. */

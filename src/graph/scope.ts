@@ -14,6 +14,8 @@ export interface Scope {
   derived(name: string, weight: Omit<Weight, 'name'>): Value;
   /** The full key of a weight of this module. */
   key(name: string): string;
+  /** Records what this module computes, so that it can be looked at; gives it back. */
+  out(value: Value): Value;
 }
 
 /** Low-rank adapters that layers carry beside their weights, for training. */
@@ -44,5 +46,9 @@ export function scope(graph: Graph, path: string, adapters: Adapters = none): Sc
       graph.weight({ name: key(name), shape, sources: [{ key: key(name), shape }] }),
     derived: (name, weight) => graph.weight({ name: key(name), ...weight }),
     key,
+    out: (value) => {
+      graph.modules.set(path, value);
+      return value;
+    },
   };
 }

@@ -45,7 +45,7 @@ export function resnetBlock(
   const h = act(norm(s.at('norm1'), x, style));
   const h1 = act(norm(s.at('norm2'), firstConv(s, h, out, t), style));
   const skip = x.shape[1] === out ? x : conv(s.at('conv_shortcut'), x, out, { kernel: 1 });
-  return add(skip, conv(s.at('conv2'), h1, out, { kernel: 3 }));
+  return s.out(add(skip, conv(s.at('conv2'), h1, out, { kernel: 3 })));
 }
 
 function firstConv(s: Scope, h: Value, out: number, t?: Timestep): Value {

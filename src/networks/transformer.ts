@@ -64,7 +64,8 @@ export function spatialTransformer(
   }
   if (linearFirst) h = linear(s.at('proj_out'), h, width);
   const pixels = reshapeLike(transpose(h, [0, 2, 1]), x);
-  return add(x, linearFirst ? pixels : conv(s.at('proj_out'), pixels, width, { kernel: 1 }));
+  const y = linearFirst ? pixels : conv(s.at('proj_out'), pixels, width, { kernel: 1 });
+  return s.out(add(x, y));
 }
 
 /**
@@ -81,7 +82,7 @@ function transformerBlock(s: Scope, x: Value, text: TextContext, heads: number):
     h,
     crossAttention(s.at('attn2'), layerNorm(s.at('norm2'), h, epsilon), text, heads),
   );
-  return add(h1, feedForward(s.at('ff', 'net'), layerNorm(s.at('norm3'), h1, epsilon)));
+  return s.out(add(h1, feedForward(s.at('ff', 'net'), layerNorm(s.at('norm3'), h1, epsilon))));
 }
 
 function selfAttention(s: Scope, x: Value, heads: number): Value {

@@ -214,5 +214,5 @@ function attentionBlock(s: Scope, x: Value, style: BlockStyle): Value {
   const tokens = reshape(h, [n, -1, width]); // [N, H·W, C]
   const [q, k, v] = ['to_q', 'to_k', 'to_v'].map((name) => linear(s.at(name), tokens, width));
   const y = linear(s.at('to_out', 0), attention(q!, k!, v!, 1), width);
-  return add(x, reshapeLike(transpose(y, [0, 2, 1]), x));
+  return s.out(add(x, reshapeLike(transpose(y, [0, 2, 1]), x)));
 }

@@ -30,7 +30,7 @@ export function conv(s: Scope, x: Value, out: number, options: ConvLayerOptions)
     const up = s.weight(`lora_B.${name}.weight`, [out, rank, 1, 1]);
     y = add(y, mul(conv2d(conv2d(x, down, undefined, geometry), up), scale));
   }
-  return y;
+  return s.out(y);
 }
 
 /** Strides and pads as ONNX wants them. */

@@ -29,7 +29,7 @@ export function linear(
     const up = transpose(s.weight(`lora_B.${name}.weight`, [out, rank]), [1, 0]);
     y = add(y, mul(matMul(matMul(x, down), up), scale));
   }
-  return y;
+  return s.out(y);
 }
 
 /** Wᵀ: turned at run time while it is trained, beforehand where it is fixed. */

@@ -41,14 +41,15 @@ export function groupNorm(s: Scope, x: Value, { groups, epsilon }: GroupNormOpti
   const grouped = reshape(x, [x.shape[0]!, groups, -1]);
   const normal = graph.add('InstanceNormalization', [grouped, one, zero], { epsilon }, s.path);
   const y = reshapeLike(normal, x);
-  return add(mul(y, column(s.weight('weight', [channels]))), column(s.weight('bias', [channels])));
+  const [w, b] = [s.weight('weight', [channels]), s.weight('bias', [channels])];
+  return s.out(add(mul(y, column(w)), column(b)));
 }
 
 /** Layer normalisation (Ba 2016) over the last axis. @param x `[..., C]` */
 export function layerNorm(s: Scope, x: Value, epsilon: number): Value {
   const channels = x.shape.at(-1) as number;
   const [w, b] = [s.weight('weight', [channels]), s.weight('bias', [channels])];
-  return x.graph.add('LayerNormalization', [x, w, b], { axis: -1, epsilon }, s.path);
+  return s.out(x.graph.add('LayerNormalization', [x, w, b], { axis: -1, epsilon }, s.path));
 }
 
 /** A vector `[C]` or rows `[N, C]` as `[C, 1, 1]` or `[N, C, 1, 1]`, to go with features. */
