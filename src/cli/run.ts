@@ -13,6 +13,11 @@ export type CommandTable = Readonly<Record<string, () => Promise<AddCommand>>>;
 /** All commands of the program. */
 const commands: CommandTable = {
   upscale: async () => (await import('./commands/upscale.ts')).addUpscale,
+  model: async () => (await import('./commands/model.ts')).addModel,
+  evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
+  model: async () => (await import('./commands/model.ts')).addModel,
+  degrade: async () => (await import('./commands/degrade.ts')).addDegrade,
+  evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
 };
 
 /**
