@@ -19,7 +19,7 @@ const stems: Readonly<Record<PartName, readonly string[]>> = {
 };
 
 /** The parts in the order in which they are read. */
-export const partNames: readonly PartName[] = ['unet', 'vae', 'text_encoder'];
+const partNames: readonly PartName[] = ['unet', 'vae', 'text_encoder'];
 
 /** What a tokenizer may consist of. */
 const tokenizerFiles = [
@@ -85,7 +85,7 @@ export async function readConfigs(folder: string): Promise<ModelConfigs> {
  * @param scheduler `scheduler_config.json`; absent, `prediction_type` is `epsilon` as in diffusers
  * @throws ConfigError
  */
-export function checkPrediction(scheduler: JsonObject, folder: string): void {
+function checkPrediction(scheduler: JsonObject, folder: string): void {
   const type = scheduler['prediction_type'] ?? 'epsilon';
   if (type === 'epsilon') return;
   const what =

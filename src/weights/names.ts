@@ -28,7 +28,7 @@ export function currentName(key: string): string {
 }
 
 /** Whether a key is known to be of no use. */
-export function isIgnored(key: string): boolean {
+function isIgnored(key: string): boolean {
   return ignored.test(key);
 }
 

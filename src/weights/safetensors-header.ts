@@ -24,7 +24,7 @@ export const dtypeNames: ReadonlyMap<string, DType> = new Map([
 ]);
 
 /** A tensor in the file: bytes `start` to `end`, counted from the end of the header. */
-export interface Placed {
+interface Placed {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly start: number;
