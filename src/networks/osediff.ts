@@ -70,8 +70,11 @@ export function generator(
 export function encodeLatents(s: Scope, x: Value, config: GeneratorConfig, noise?: Value): Value {
   const { vae, spaceToDepth: block } = config;
   const pixels = block > 1 ? spaceToDepth(x, block) : x;
-  if (!noise) return encodeMean(s, pixels, vae, vae.scalingFactor);
+  // While training, the last convolutions stay apart, for each has parameters of its own.
+  const folded = !noise && !s.graph.target.training;
+  if (folded) return encodeMean(s, pixels, vae, vae.scalingFactor);
   const { mean, logvar } = splitMoments(encodeMoments(s, pixels, vae));
+  if (!noise) return mul(mean, vae.scalingFactor);
   const deviation = exp(mul(clamp(logvar, -30, 20), 0.5));
   return mul(add(mean, mul(deviation, noise)), vae.scalingFactor);
 }

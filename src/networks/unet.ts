@@ -4,6 +4,7 @@ import type { Value } from '../graph/graph.ts';
 import type { Scope } from '../graph/scope.ts';
 import { activation } from '../nn/activation.ts';
 import { conv } from '../nn/conv.ts';
+import { float32 } from '../tensor/tensor.ts';
 import { norm, resnetBlock } from './resnet.ts';
 import { fixedTimestep, givenTimestep, sinusoid, type Timestep } from './timestep.ts';
 import { spatialTransformer, type TextContext } from './transformer.ts';
@@ -58,7 +59,10 @@ export function timeWidth({ blockOutChannels }: UnetConfig): number {
 function embedTimestep(s: Scope, t: TimestepInput, config: UnetConfig): Timestep {
   const width = timeWidth(config);
   if (typeof t !== 'number') return givenTimestep(s, t, width);
-  return fixedTimestep(s, sinusoid(t, config.blockOutChannels[0]!, config.sinusoid), width);
+  const sinusoids = sinusoid(t, config.blockOutChannels[0]!, config.sinusoid);
+  if (!s.graph.target.training) return fixedTimestep(s, sinusoids, width);
+  // Whatever is folded away could not be trained.
+  return givenTimestep(s, s.graph.constant(float32([1, sinusoids.length], sinusoids)), width);
 }
 
 /** Attention to the text at a level of the way down. */
