@@ -14,8 +14,6 @@ export type CommandTable = Readonly<Record<string, () => Promise<AddCommand>>>;
 const commands: CommandTable = {
   upscale: async () => (await import('./commands/upscale.ts')).addUpscale,
   model: async () => (await import('./commands/model.ts')).addModel,
-  evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
-  model: async () => (await import('./commands/model.ts')).addModel,
   degrade: async () => (await import('./commands/degrade.ts')).addDegrade,
   evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
 };
