@@ -1,6 +1,7 @@
 /** @file Parameters of the degradation, with the values of OSEDiff's `params_realesrgan.yml`. */
 import { readFile } from 'node:fs/promises';
-import { FormatError, PathError } from '../tensor/errors.ts';
+import { explainPathError } from '../image/path-errors.ts';
+import { FormatError } from '../tensor/errors.ts';
 import {
   flag,
   kernelSizeList,
@@ -163,10 +164,7 @@ export function paramsFrom(value: unknown, where = 'params'): DegradeParams {
  */
 export async function readParams(file: string): Promise<DegradeParams> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new PathError(
-      `${file}: expected a file of parameters, got an error (${(error as Error).message}).`,
-      { cause: error },
-    );
+    throw explainPathError(error, file);
   });
   let value: unknown;
   try {

@@ -76,9 +76,12 @@ function areaTaps(from: number, to: number): Taps {
   return { count, index, weight };
 }
 
-/** Where an output pixel's middle lies in the input, in the float32 arithmetic of PyTorch. */
+/**
+ * Where an output pixel's middle lies in the input, as PyTorch's compiled code has it: in float32, but
+ * multiplied and subtracted with one rounding. Far from the origin the last bit shows in the result.
+ */
 function place(i: number, ratio: number): number {
-  return Math.fround(Math.fround(ratio * (i + 0.5)) - 0.5);
+  return Math.fround(ratio * (i + 0.5) - 0.5);
 }
 
 function linearTaps(from: number, to: number, ratio: number): Taps {
