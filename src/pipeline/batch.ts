@@ -51,7 +51,8 @@ const probes = 8;
 /**
  * Upscale files and folders of pictures to files.
  *
- * The model loads while the first picture is read. Each result appears whole or not at all.
+ * The model loads while the first picture is read. Each result appears whole or not at all. An abort
+ * is heeded when the upscaler heeds it (after the tile that is being computed) and between pictures.
  *
  * @returns how many results were written and how many inputs failed
  * @throws UsageError and PathError as `planOutputs` does; UsageError of the upscaler (an option that
@@ -84,10 +85,11 @@ export async function upscaleFiles(
     const onProgress = (progress: Progress): void => {
       if (!signal?.aborted) listener.onProgress?.(index, progress);
     };
-    const picture = await orAborted(readPicture(input), signal);
-    const upscaler = await orAborted(loaded(loading), signal);
+    const picture = await readPicture(input);
+    const upscaler = await loaded(loading);
+    signal?.throwIfAborted();
     const call = { ...upscale, onProgress, ...(signal && { signal }) };
-    const result = await orAborted(upscaler.upscale(picture, call), signal);
+    const result = await upscaler.upscale(picture, call);
     await createFolder(dirname(output));
     await writePicture(result, output, { overwrite });
     const seconds = (performance.now() - start) / 1000;
@@ -109,9 +111,8 @@ export async function upscaleFiles(
       }
     }
   } finally {
-    // After an abort nobody waits for a tile that cannot be stopped.
-    const ended = loading.then((upscaler) => upscaler.dispose()).catch(() => undefined);
-    if (!signal?.aborted) await ended;
+    // Also after an abort: a thread must not be ended while it is in native code.
+    await loading.then((upscaler) => upscaler.dispose()).catch(() => undefined);
   }
   return { done, failed };
 }
@@ -158,21 +159,5 @@ async function loaded(loading: Promise<Upscaler>): Promise<Upscaler> {
     return await loading;
   } catch (error) {
     throw new LoadFailure('the model did not load', { cause: error });
-  }
-}
-
-/** `promise`, or a rejection with the signal's reason as soon as it aborts. */
-async function orAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return promise;
-  let stop = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = (): void => reject(signal.reason as Error);
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([aborted, promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }

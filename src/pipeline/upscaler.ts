@@ -73,11 +73,17 @@ function startUpscaling(): Thread {
     if (pending.size === 0) worker.unref();
     return waiting;
   };
+  let ended: Error | undefined;
   const failAll = (error: Error): void => {
+    ended ??= error;
     for (const id of pending.keys()) settle(id)?.reject(error);
   };
   const send = <T>(request: Request, onProgress?: UpscaleOptions['onProgress']): Promise<T> =>
     new Promise<T>((resolve, reject) => {
+      if (ended) {
+        reject(ended);
+        return;
+      }
       pending.set(request.id, { resolve, reject, ...(onProgress ? { onProgress } : {}) });
       worker.ref();
       worker.postMessage(request);

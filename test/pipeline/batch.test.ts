@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { readPicture } from '../../src/image/codec.ts';
 import { upscaleFiles, type BatchListener } from '../../src/pipeline/batch.ts';
@@ -146,18 +147,47 @@ test('aborting ends the batch with the reason and leaves no file of the picture'
   t.deepEqual(readdirSync(folder), ['a.png']);
 });
 
-test('aborting while the model loads does not wait for it', async (t) => {
+test('aborting while the model loads upscales nothing and frees it', async (t) => {
   const folder = temporaryFolder(t);
   const input = await drawPicture(join(folder, 'a.png'));
   const controller = new AbortController();
+  const { listener, lines } = log();
   const batch = upscaleFiles([input], {
     load: () => {
-      setTimeout(() => controller.abort(), 10);
-      return new Promise(() => undefined);
+      controller.abort();
+      return nearestLoader({
+        before: () => void lines.push('upscaled'),
+        onDispose: () => void lines.push('disposed'),
+      })();
     },
+    signal: controller.signal,
+    listener,
+  });
+  await t.throwsAsync(batch, { any: true, name: 'AbortError' });
+  t.deepEqual(lines, ['planned a.png', 'disposed']);
+});
+
+test('an abort waits for the upscaler to let go before it is freed', async (t) => {
+  const folder = temporaryFolder(t);
+  const input = await drawPicture(join(folder, 'a.png'));
+  const controller = new AbortController();
+  const steps: string[] = [];
+  const batch = upscaleFiles([input], {
+    load: async () => ({
+      model: { name: 'busy', device: 'cpu', precision: 'fp32' },
+      upscale: async (_, { signal } = {}) => {
+        controller.abort();
+        await sleep(50);
+        steps.push('tile done');
+        signal?.throwIfAborted();
+        throw new Error('not aborted');
+      },
+      dispose: async () => void steps.push('freed'),
+    }),
     signal: controller.signal,
   });
   await t.throwsAsync(batch, { any: true, name: 'AbortError' });
+  t.deepEqual(steps, ['tile done', 'freed']);
 });
 
 test('nothing is checked once it is aborted', async (t) => {

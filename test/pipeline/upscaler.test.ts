@@ -1,0 +1,163 @@
+import test from 'ava';
+import sharp from 'sharp';
+import {
+  loadUpscaler,
+  PathError,
+  type Picture,
+  type Upscaler,
+  UsageError,
+} from '../../src/index.ts';
+
+/** A picture with edges, slopes and texture, the same each time. */
+function pattern(width: number, height: number, channels: 1 | 2 | 3 | 4 = 3): Picture {
+  const data = new Uint8Array(width * height * channels);
+  for (let i = 0; i < data.length; i++) {
+    const [c, x, y] = [
+      i % channels,
+      Math.floor(i / channels) % width,
+      Math.floor(i / channels / width),
+    ];
+    const stripes = (x >> 3) % 2 === (y >> 3) % 2 ? 60 : 0;
+    data[i] = 90 + stripes + 50 * Math.sin(x / 5 + c) * Math.cos(y / 7) + ((x * y + c) % 7);
+  }
+  return { width, height, channels, data };
+}
+
+function mean({ data }: Picture): number {
+  return Array.from(data).reduce((a, b) => a + b, 0) / data.length;
+}
+
+function psnr(a: Picture, b: Picture): number {
+  const sum = Array.from(a.data).reduce((total, v, i) => total + (v - b.data[i]!) ** 2, 0);
+  return 10 * Math.log10(255 ** 2 / (sum / a.data.length));
+}
+
+let up: Upscaler;
+test.before(async () => {
+  up = await loadUpscaler({ device: 'cpu' });
+});
+test.after.always(() => up.dispose());
+
+test('gives exactly scale times the size, down to one pixel', async (t) => {
+  for (const [width, height, scale, w, h] of [
+    [1, 1, 4, 4, 4],
+    [1, 9, 4, 4, 36],
+    [37, 23, 4, 148, 92],
+    [10, 10, 1.5, 15, 15],
+    [5, 3, 0.5, 3, 2],
+  ] as const) {
+    const out = await up.upscale(pattern(width, height), { scale });
+    t.deepEqual([out.width, out.height, out.data.length], [w, h, w * h * 3]);
+  }
+});
+
+test('two runs give the same bytes', async (t) => {
+  const [a, b] = await Promise.all(
+    [0, 1].map(async () => {
+      const own = await loadUpscaler({ device: 'cpu' });
+      const out = await own.upscale(pattern(40, 30));
+      await own.dispose();
+      return out;
+    }),
+  );
+  t.deepEqual(a!.data, b!.data);
+});
+
+test('tiled and untiled agree to 45 dB at least', async (t) => {
+  const picture = pattern(160, 120);
+  const whole = await up.upscale(picture, { tile: 1024 });
+  const tiled = await up.upscale(picture, { tile: 320, overlap: 128 });
+  t.true(psnr(whole, tiled) >= 45, `${psnr(whole, tiled)} dB`);
+});
+
+test('keeps depth and channels, and enlarges alpha', async (t) => {
+  for (const channels of [1, 2, 3, 4] as const) {
+    const bytes = pattern(24, 20, channels);
+    const wide: Picture = { ...bytes, data: Uint16Array.from(bytes.data, (v) => v * 257) };
+    const floats: Picture = { ...bytes, data: Float32Array.from(bytes.data, (v) => v / 255) };
+    const results = await Promise.all([bytes, wide, floats].map((p) => up.upscale(p)));
+    t.deepEqual(
+      results.map((r) => [r.channels, r.data.constructor.name]),
+      [
+        [channels, 'Uint8Array'],
+        [channels, 'Uint16Array'],
+        [channels, 'Float32Array'],
+      ],
+    );
+    const means = results.map((r) => mean(r));
+    t.true(Math.abs(means[1]! / 257 - means[0]!) < 1 && Math.abs(means[2]! * 255 - means[0]!) < 1);
+  }
+});
+
+test('an opaque picture stays opaque', async (t) => {
+  const picture = pattern(12, 10, 4);
+  for (let i = 3; i < picture.data.length; i += 4) picture.data[i] = 255;
+  const out = await up.upscale(picture);
+  t.true(out.data.every((value, i) => i % 4 !== 3 || value === 255));
+});
+
+test('matches the colour of the input', async (t) => {
+  const picture = pattern(32, 32);
+  for (const color of ['adain', 'wavelet'] as const) {
+    const out = await up.upscale(picture, { color });
+    t.true(Math.abs(mean(out) - mean(picture)) < 1, `${color}: ${mean(out)} ${mean(picture)}`);
+  }
+});
+
+test('takes a sharp pipeline', async (t) => {
+  const { width, height, data } = pattern(20, 14);
+  const raw = sharp(data, { raw: { width, height, channels: 3 } });
+  const [a, b] = await Promise.all([up.upscale(raw), up.upscale(pattern(20, 14))]);
+  t.deepEqual(new Uint8Array(a.data), new Uint8Array(b.data));
+});
+
+test("leaves the caller's event loop free, and its picture as it was", async (t) => {
+  const picture = pattern(128, 128);
+  const before = picture.data.slice();
+  let longest = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 5);
+  const start = performance.now();
+  await up.upscale(picture);
+  const took = performance.now() - start;
+  clearInterval(timer);
+  t.true(longest < took / 2, `stalled for ${longest} of ${took} ms`);
+  t.deepEqual(picture.data, before);
+});
+
+test('reports progress and stops when aborted', async (t) => {
+  const abort = new AbortController();
+  const seen: string[] = [];
+  const run = up.upscale(pattern(200, 200), {
+    tile: 256,
+    signal: abort.signal,
+    onProgress: ({ phase, done, total }) => {
+      seen.push(`${phase} ${done}/${total}`);
+      if (phase === 'tiles') abort.abort();
+    },
+  });
+  const reason = await t.throwsAsync(run, { any: true });
+  t.is((reason as Error).name, 'AbortError');
+  t.is(seen[0], 'prepare 0/1');
+  t.true(seen.length < 8, seen.join(', '));
+  t.is((await up.upscale(pattern(8, 8))).width, 32, 'the model still works');
+});
+
+test('rejects what it cannot do, with the class of the error', async (t) => {
+  await t.throwsAsync(loadUpscaler({ model: 'no-such-model' }), {
+    instanceOf: PathError,
+    message: /no-such-model/,
+  });
+  await t.throwsAsync(loadUpscaler({ device: 'abacus' }), { instanceOf: UsageError });
+  await t.throwsAsync(up.upscale(pattern(8, 8), { scale: 17 }), { instanceOf: UsageError });
+  await t.throwsAsync(up.upscale(pattern(8, 8), { tile: 64, overlap: 64 }), {
+    instanceOf: UsageError,
+  });
+  await t.throwsAsync(up.upscale({ ...pattern(8, 8), width: 9 }), { message: /samples/ });
+  const gone = await loadUpscaler({ device: 'cpu' });
+  await gone.dispose();
+  await t.throwsAsync(gone.upscale(pattern(8, 8)), { message: /ended/ });
+});
