@@ -7,7 +7,7 @@ import { ShapeError, UsageError } from '../tensor/errors.ts';
 import { Contributions } from './contributions.ts';
 import { isStopped } from './order.ts';
 import { applied, type Rule } from './rule.ts';
-import { rules } from './rules.ts';
+import { flat, rules } from './rules.ts';
 import { planSegments, type Segment, segmentView } from './segments.ts';
 
 export interface GradientOptions {
@@ -57,18 +57,20 @@ export function gradients(
   });
 }
 
-/** Whether a gradient of `value` with respect to `wrt` can be taken: whether a way leads to it. */
-export function dependsOn(value: Value, wrt: Value): boolean {
-  return value === wrt || nodesBetween([wrt], value).length > 0;
+/** Those of `candidates` that {@link gradients} of `loss` can be taken with respect to. */
+export function dependencies(loss: Value, candidates: readonly Value[]): Value[] {
+  const used = new Set([loss, ...nodesBetween(candidates, loss).flatMap(({ inputs }) => inputs)]);
+  return candidates.filter((value) => used.has(value));
 }
 
 /** The nodes that lie on a way from `wrt` to `loss`, in the graph's order. */
 function nodesBetween(wrt: readonly Value[], loss: Value): Node[] {
   const moved = new Set(wrt);
-  const nodes = loss.graph.nodes.filter(({ output, inputs }) => {
-    const moves = !isStopped(output) && inputs.some((x) => x !== undefined && moved.has(x));
-    if (moves && output.dtype.includes('float')) moved.add(output);
-    return moved.has(output);
+  const nodes = loss.graph.nodes.filter(({ op, output, inputs }) => {
+    if (rules[op] === flat || isStopped(output)) return false;
+    const moves = inputs.some((x) => x !== undefined && moved.has(x));
+    if (moves) moved.add(output);
+    return moves;
   });
   const needed = new Set([loss]);
   const kept = nodes.reverse().filter(({ output, inputs }) => {

@@ -12,6 +12,9 @@ import { resize } from './resize-rules.ts';
 import type { Rule } from './rule.ts';
 import { concat, depthToSpace, gather, inverse, pad, slice } from './shape-rules.ts';
 
+/** For operators that are flat wherever they are differentiable, or compute no real numbers. */
+export const flat: Rule = () => [null, null];
+
 /**
  * dL/dx per input, given dy = dL/dy. `null`: not differentiable, or flat.
  *
@@ -28,13 +31,13 @@ export const rules: { readonly [K in OpType]: Rule<K> } = {
   Max:     (dy, { x: [a, b] })        => [() => op.where(op.less(a, b), 0, dy), () => op.where(op.less(a, b), dy, 0)],
   Min:     (dy, { x: [a, b] })        => [() => op.where(op.greater(a, b), 0, dy), () => op.where(op.greater(a, b), dy, 0)],
   Where:   (dy, { x: [c] })           => [null, () => op.where(c, dy, 0), () => op.where(c, 0, dy)],
-  Equal:   ()                         => [null, null],
-  Greater: ()                         => [null, null],
-  Less:    ()                         => [null, null],
+  Equal:   flat,
+  Greater: flat,
+  Less:    flat,
   // elementwise, one input
   Neg:        (dy)                    => [() => op.neg(dy)],
   Abs:        (dy, { x: [x] })        => [() => op.mul(dy, op.sign(x))],
-  Sign:       ()                      => [null],
+  Sign:       flat,
   Sqrt:       (dy, { y })             => [() => op.div(op.mul(dy, 0.5), y)],
   Reciprocal: (dy, { y })             => [() => op.neg(op.mul(dy, op.square(y)))],
   Exp:        (dy, { y })             => [() => op.mul(dy, y)],
@@ -49,11 +52,11 @@ export const rules: { readonly [K in OpType]: Rule<K> } = {
   LeakyRelu:  (dy, { x: [x], attr })  => [() => op.where(op.greater(x, 0), dy, op.mul(dy, attr.alpha))],
   Gelu:       (dy, { x: [x], attr })  => [() => (attr.approximate === 'tanh' ? tanhGelu : exactGelu)(dy, x)],
   QuickGelu:  (dy, { x: [x], y, attr }) => [() => quickGelu(dy, x, y, attr.alpha)],
-  Floor:      ()                      => [null],
+  Floor:      flat,
   Cast:       (dy, { x: [x] })        => [x.dtype.includes('float') ? () => op.cast(dy, x.dtype) : null],
   Identity:   (dy)                    => [() => dy],
   // shape
-  Shape:        ()                      => [null],
+  Shape:        flat,
   Reshape:      (dy, { x: [x] })        => [() => op.reshapeLike(dy, x), null],
   Expand:       (dy)                    => [() => dy, null],
   Transpose:    (dy, { attr })          => [() => op.transpose(dy, inverse(attr.perm))],

@@ -34,7 +34,8 @@ export function linear(
 
 /** Wᵀ: turned at run time while it is trained, beforehand where it is fixed. */
 function weightTransposed(s: Scope, shape: readonly [number, number]): Value {
-  if (s.graph.trainable(s.key('weight'))) return transpose(s.weight('weight', shape), [1, 0]);
+  const w = s.weight('weight', shape);
+  if (!w.weight) return transpose(w, [1, 0]);
   return s.derived('weight.T', {
     shape: [shape[1], shape[0]],
     sources: [{ key: s.key('weight'), shape }],

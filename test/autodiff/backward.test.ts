@@ -1,6 +1,6 @@
 /** @file The engine: accumulation, what is left out, and what is refused. */
 import test from 'ava';
-import { dependsOn, gradients } from '../../src/autodiff/backward.ts';
+import { dependencies, gradients } from '../../src/autodiff/backward.ts';
 import { after, stopGradient } from '../../src/autodiff/order.ts';
 import * as op from '../../src/graph/functions.ts';
 import { Graph, type Value } from '../../src/graph/graph.ts';
@@ -128,6 +128,11 @@ test('a value that the loss does not depend on is refused by name', (t) => {
     instanceOf: UsageError,
     message: /depend on "x1"/,
   });
-  t.true(dependsOn(loss, x!));
-  t.false(dependsOn(op.exp(x!), other!));
+});
+
+test('finds what a loss depends on', (t) => {
+  const [, x, y, other] = inputs([2], [2], [2]);
+  const loss = total(op.mul(x!, op.exp(y!)));
+  t.deepEqual(dependencies(loss, [other!, y!, x!]), [y!, x!]);
+  t.deepEqual(dependencies(loss, [loss]), [loss]);
 });
