@@ -26,7 +26,7 @@ function scene(side: number): Planes {
   return tensor('float32', [3, side, side], data);
 }
 
-/** Milliseconds of this process's cores a crop, and of the clock, over `count` different plans. */
+/** The cost of a crop over `count` different plans, nothing read or decoded. */
 async function chain(side: number, count: number, kind: JpegKind): Promise<string> {
   const truth = scene(side);
   const once = async (seed: number): Promise<void> => {
@@ -34,13 +34,18 @@ async function chain(side: number, count: number, kind: JpegKind): Promise<strin
     enlargeInput(await degrade(truth, plan, { jpeg: jpegs[kind] }), plan, side, side);
   };
   for (let i = 0; i < 20; i++) await once(1e6 + i); // let the compiler see it
+  return measure(count, once);
+}
+
+/** What each of `count` runs takes: time of this process's cores, all threads, and of the clock. */
+async function measure(count: number, run: (i: number) => Promise<unknown>): Promise<string> {
   const cpu = process.cpuUsage();
   const start = performance.now();
-  for (let i = 0; i < count; i++) await once(i);
-  const clock = (performance.now() - start) / count;
-  const used = process.cpuUsage(cpu);
-  const busy = (used.user + used.system) / 1000 / count;
-  return `${busy.toFixed(1)} ms of a core, ${clock.toFixed(1)} ms by the clock`;
+  for (let i = 0; i < count; i++) await run(i);
+  const clock = performance.now() - start;
+  const { user, system } = process.cpuUsage(cpu);
+  const busy = (user + system) / 1000 / count;
+  return `${busy.toFixed(1)} ms of a core each, ${((1000 * count) / clock).toFixed(1)} a second`;
 }
 
 for (const kind of ['diff', 'real'] as const) {
@@ -63,10 +68,8 @@ if (folder !== undefined) {
     ] as const) {
       const pool = openSamples({ files, crop, params: osediffParams, seed: 1 }, { workers });
       for (let i = 0; i < 4; i++) await pool.next();
-      const start = performance.now();
-      for (let i = 0; i < count; i++) await pool.next();
-      const rate = (1000 * count) / (performance.now() - start);
-      console.log(`pool of ${workers}, crops of ${crop}: ${rate.toFixed(1)} crops/s from files`);
+      const cost = await measure(count, () => pool.next());
+      console.log(`pool of ${workers}, crops of ${crop}, files decoded: ${cost}`);
       await pool.close();
     }
   }
