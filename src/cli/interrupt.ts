@@ -30,10 +30,11 @@ export function restoreSignals(): void {
 function interrupt(name: NodeJS.Signals): void {
   if (!isInterrupted()) {
     controller?.abort();
+    if (process.stderr.isTTY) process.stderr.write('\nStopping. Once more to stop at once.\n');
     return;
   }
-  // `process.exit` would wait for a tile that native code is computing in a worker; what listens for
-  // the exit (unfinished files are removed there) is told all the same.
+  // `process.exit` would wait for native code in a worker, and then abort; what listens for the exit
+  // (unfinished files are removed there) is told all the same.
   process.emit('exit', exitCodes.interrupted);
   restoreSignals();
   process.kill(process.pid, name);

@@ -1,5 +1,4 @@
 /** @file The process around a command line: its streams, its exit code, its end. */
-import { exitCodes } from './errors.ts';
 import { restoreSignals } from './interrupt.ts';
 import { run, type CommandTable } from './run.ts';
 
@@ -12,7 +11,6 @@ export async function runProcess(table?: CommandTable): Promise<void> {
     });
   }
   process.exitCode = await run(process.argv.slice(2), table);
+  // No `process.exit`: it aborts the process where a worker is in onnxruntime's native code.
   restoreSignals();
-  // A worker may still compute the tile that was interrupted.
-  if (process.exitCode === exitCodes.interrupted) process.exit();
 }

@@ -60,7 +60,8 @@ export function textReporter(options: ReportOptions = {}): Reporter {
     shown = false;
   };
   const draw = (state: BarState): void => {
-    stderr.write(`\r${barLine(state, stderr.columns ?? 80)}\u001b[K`);
+    // Some terminals say they have 0 columns.
+    stderr.write(`\r${barLine(state, stderr.columns || 80)}\u001b[K`);
     shown = true;
   };
   const line = (output: Output, text: string): void => {

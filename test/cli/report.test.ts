@@ -70,6 +70,13 @@ test('a terminal shows that the model loads, unless nothing is left to do', (t) 
   t.true(written[0]!.includes('0 % loading the model'));
 });
 
+test('a terminal that says it has no columns gets a bar all the same', (t) => {
+  const written: string[] = [];
+  const stderr = { write: (text: string) => written.push(text), isTTY: true, columns: 0 };
+  textReporter({ stderr }).onPlanned(pictures('a.png'));
+  t.true(written[0]!.includes('loading the model'));
+});
+
 test('the bar counts pictures and shows the time left over all of them', (t) => {
   const recording = record('terminal');
   recording.reporter.onPlanned(pictures('a.png', 'b.png'));
