@@ -55,13 +55,17 @@ export function emit(graph: Graph, options: EmitOptions): Emitted {
   const half = new Set(
     placed.filter((p) => p.dtype === 'float16').map((p) => graph.weights.get(p.weight.name)!),
   );
+  const named = outputNames(graph);
+  const nameOf = (value: Value): string => named.get(value) ?? value.name;
   const proto: NodeProto[] = [...half].map(widen);
-  proto.push(...nodes.map(nodeProto));
+  proto.push(...nodes.map((node) => nodeProto(node, nameOf)));
   for (const [name, value] of graph.outputs) {
+    const input = nameOf(resolve(value));
+    if (input === name) continue;
     proto.push({
       name: `output/${name}`,
       opType: 'Identity',
-      input: [resolve(value).name],
+      input: [input],
       output: [name],
       attribute: [],
     });
@@ -88,6 +92,20 @@ export function emit(graph: Graph, options: EmitOptions): Emitted {
     },
   };
   return { model, weights: placed, length };
+}
+
+/**
+ * Computed values that are outputs bear the output's name. An Identity in between, which inputs and
+ * second names need, breaks onnxruntime 1.30 where a Pad reads the same value: its optimizer leaves
+ * the Pad's convolution with the name that the Identity's removal has taken away.
+ */
+function outputNames(graph: Graph): ReadonlyMap<Value, string> {
+  const names = new Map<Value, string>();
+  for (const [name, value] of graph.outputs) {
+    const source = resolve(value);
+    if (source.node && !names.has(source)) names.set(source, name);
+  }
+  return names;
 }
 
 /** The nodes that the outputs need, each after those it takes from. */
@@ -150,13 +168,13 @@ function widen({ name }: Value): NodeProto {
   };
 }
 
-function nodeProto(node: Node): NodeProto {
+function nodeProto(node: Node, nameOf: (value: Value) => string): NodeProto {
   return {
     name: node.name,
     opType: node.op,
     ...(contribOps.has(node.op) ? { domain: 'com.microsoft' } : {}),
-    input: node.inputs.map((value) => (value ? resolve(value).name : '')),
-    output: [node.output.name],
+    input: node.inputs.map((value) => (value ? nameOf(resolve(value)) : '')),
+    output: [nameOf(node.output)],
     attribute: Object.entries(node.attributes).map(([key, value]) => attributeProto(key, value)),
   };
 }
