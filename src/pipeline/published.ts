@@ -12,12 +12,7 @@ import {
 import { resize, resizeLikeOfficial } from '../image/resample.ts';
 import { Graph, type Value } from '../graph/graph.ts';
 import { type Scope, scope } from '../graph/scope.ts';
-import {
-  gaussianWeights,
-  type LatentTiling,
-  publishedTiling,
-  tileStarts,
-} from '../networks/gaussian-tiles.ts';
+import { type LatentTiling, publishedTiling } from '../networks/gaussian-tiles.ts';
 import { oneStep } from '../networks/schedule.ts';
 import {
   decodeTiled,
@@ -32,8 +27,9 @@ import { unet } from '../networks/unet.ts';
 import { decode, encodeMoments } from '../networks/vae.ts';
 import type { Session, Tensors } from '../runtime/session.ts';
 import { ConfigError } from '../tensor/errors.ts';
-import { tensor, type Tensor, zeros } from '../tensor/tensor.ts';
+import { tensor, type Tensor } from '../tensor/tensor.ts';
 import { compile, type CompileOptions } from './compile.ts';
+import { predictTiled } from './latent-tiles.ts';
 import type { Model } from './model.ts';
 import { latentNoise } from './noise.ts';
 import type { PromptEncoder } from './prompt.ts';
@@ -121,29 +117,6 @@ export function publishedUpscaler(
     return (await run.run({ x: z, ...text }))['y'] as Tensor<'float32'>;
   }
 
-  /** Noise of the whole latents, predicted tile by tile and blended. */
-  async function predictTiled(
-    z: Tensor<'float32'>,
-    text: Tensors,
-    { onProgress, signal }: UpscaleOptions,
-  ): Promise<Tensor<'float32'>> {
-    const [height, width] = z.shape.slice(2) as [number, number];
-    if (height * width <= tiling.unet.tile ** 2) return predict(z, text);
-    const tile = Math.min(tiling.unet.tile, height, width);
-    const starts = { tile, overlap: tiling.unet.overlap };
-    const [rows, columns] = [tileStarts(height, starts), tileStarts(width, starts)];
-    const blend = new GaussianBlend(z.shape, tile);
-    let done = 0;
-    for (const top of rows) {
-      for (const left of columns) {
-        signal?.throwIfAborted();
-        blend.add(await predict(cropLatents(z, top, left, tile), text), top, left);
-        onProgress?.({ phase: 'tiles', done: ++done, total: rows.length * columns.length });
-      }
-    }
-    return blend.result();
-  }
-
   return {
     async upscale(picture, options) {
       if (config.skip || config.spaceToDepth > 1) {
@@ -151,7 +124,8 @@ export function publishedUpscaler(
           `${model.name}: expected a model in the layout of Stable Diffusion for --as-published, got one of our own. Leave the option out.`,
         );
       }
-      const { scale = 4, prompt = '', color = 'adain', seed = 0, mean = false, signal } = options;
+      const { scale = 4, prompt = '', color = 'adain', seed = 0, mean = false } = options;
+      const { onProgress, signal } = options;
       const input = convertDepth(asRgb(withoutAlpha(picture)), new Uint8Array(0));
       const enlarged = resizeLikeOfficial(input, scale, 512);
       const planes = toPlanes(enlarged);
@@ -159,7 +133,15 @@ export function publishedUpscaler(
       signal?.throwIfAborted();
       const moments = await encode({ ...planes, shape: [1, ...planes.shape] });
       const zL = posterior(moments, config.vae.scalingFactor, mean ? undefined : seed);
-      const eps = await predictTiled(zL, text, options);
+      const eps = await predictTiled(
+        zL,
+        tiling.unet,
+        (z) => predict(z, text),
+        (done, total) => {
+          signal?.throwIfAborted();
+          onProgress?.({ phase: 'tiles', done, total });
+        },
+      );
       signal?.throwIfAborted();
       const y = await decodeLatents(unscaledStep(zL, eps));
       const bytes = fromPlanes(
@@ -227,57 +209,4 @@ function posterior(
   }
   for (let i = 0; i < count; i++) data[i]! *= factor;
   return tensor('float32', [n, channels, height, width], data);
-}
-
-function cropLatents(
-  z: Tensor<'float32'>,
-  top: number,
-  left: number,
-  tile: number,
-): Tensor<'float32'> {
-  const [, channels, height, width] = z.shape as [number, number, number, number];
-  const out = zeros('float32', [1, channels, tile, tile]);
-  for (let c = 0; c < channels; c++) {
-    for (let y = 0; y < tile; y++) {
-      const from = (c * height + top + y) * width + left;
-      out.data.set(z.data.subarray(from, from + tile), (c * tile + y) * tile);
-    }
-  }
-  return out;
-}
-
-/** Weighted mean of tiles of latents. */
-class GaussianBlend {
-  readonly #sum: Tensor<'float32'>;
-  readonly #share: Float64Array;
-  readonly #weights: Float64Array;
-  readonly #tile: number;
-
-  constructor(shape: readonly number[], tile: number) {
-    this.#sum = zeros('float32', shape);
-    this.#share = new Float64Array(shape[2]! * shape[3]!);
-    this.#weights = gaussianWeights(tile);
-    this.#tile = tile;
-  }
-
-  add(eps: Tensor<'float32'>, top: number, left: number): void {
-    const [, channels, height, width] = this.#sum.shape as [number, number, number, number];
-    const tile = this.#tile;
-    for (let y = 0; y < tile; y++) {
-      for (let x = 0; x < tile; x++) {
-        const weight = this.#weights[y * tile + x]!;
-        const at = (top + y) * width + left + x;
-        this.#share[at]! += weight;
-        for (let c = 0; c < channels; c++) {
-          this.#sum.data[c * height * width + at]! += eps.data[(c * tile + y) * tile + x]! * weight;
-        }
-      }
-    }
-  }
-
-  result(): Tensor<'float32'> {
-    const area = this.#share.length;
-    const data = this.#sum.data.map((value, i) => value / this.#share[i % area]!);
-    return { ...this.#sum, data };
-  }
 }
