@@ -4,11 +4,11 @@ import { filter2d } from './filter.ts';
 import { diffJpeg } from './jpeg.ts';
 import { kernelWeights } from './kernels.ts';
 import { gaussianNoise, noiseCount, poissonBase, poissonNoise, type PoissonBase } from './noise.ts';
-import { fillNormal } from './normal.ts';
+import { fillNormal } from '../tensor/normal.ts';
 import type { NoisePlan, Plan } from './plan.ts';
 import { clamp, roundToBytes, sizeOf, type Planes } from './planes.ts';
 import { drawCounts } from './poisson.ts';
-import { Random, type StreamName } from './random.ts';
+import { Random, type StreamName } from '../tensor/random.ts';
 import { resizeBy, resizeTo } from './resize.ts';
 
 /** Where the random numbers of the noise come from. */

@@ -2,7 +2,7 @@
 import type { BlurKind, Kernel, SincKernel } from './kernels.ts';
 import type { DegradeParams, Range, StageParams } from './params.ts';
 import type { NoisePlan, Plan, StagePlan } from './plan.ts';
-import { Random, type StreamName } from './random.ts';
+import { Random, type StreamName } from '../tensor/random.ts';
 import { resizeModes } from './resize.ts';
 
 /** Below this side a sinc filter's cutoff is at least pi / 3, from it on pi / 5. */

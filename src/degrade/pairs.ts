@@ -10,7 +10,7 @@ import { drawPlan } from './draw.ts';
 import type { DegradeParams } from './params.ts';
 import type { Plan } from './plan.ts';
 import { roundToBytes } from './planes.ts';
-import { Random, type StreamName } from './random.ts';
+import { Random, type StreamName } from '../tensor/random.ts';
 import { jpegs, type JpegKind } from './sample.ts';
 import { sharpen } from './usm.ts';
 

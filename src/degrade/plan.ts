@@ -1,6 +1,6 @@
 /** @file A degradation with every choice made: plain values, which JSON keeps. */
 import type { Kernel, SincKernel } from './kernels.ts';
-import type { StreamName } from './random.ts';
+import type { StreamName } from '../tensor/random.ts';
 import type { ResizeMode } from './resize.ts';
 
 /** Noise whose random numbers are still to come. */

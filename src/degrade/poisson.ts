@@ -2,7 +2,7 @@
  * @file Poisson random numbers by inversion from tables (Devroye, "Non-Uniform Random Variate
  * Generation", 1986, III.2.4), which pays because a picture's noise has at most 256 different rates.
  */
-import type { Random } from './random.ts';
+import type { Random } from '../tensor/random.ts';
 
 /** A discrete distribution, ready to be inverted. */
 interface Table {

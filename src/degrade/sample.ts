@@ -8,7 +8,7 @@ import { diffJpeg } from './jpeg.ts';
 import type { DegradeParams } from './params.ts';
 import type { Plan } from './plan.ts';
 import { roundToBytes, type Planes } from './planes.ts';
-import { Random } from './random.ts';
+import { Random } from '../tensor/random.ts';
 import { realJpeg } from './real-jpeg.ts';
 import { sharpen } from './usm.ts';
 

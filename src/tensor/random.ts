@@ -21,17 +21,7 @@ export class Random {
 
   /** 32 random bits, as an integer from 0 to 2^32 - 1. */
   bits(): number {
-    const s = this.#state;
-    const s1 = s[1]!;
-    const five = Math.imul(s1, 5);
-    const result = Math.imul((five << 7) | (five >>> 25), 9);
-    const s2 = s[2]! ^ s[0]!;
-    const s3 = s[3]! ^ s1;
-    s[1] = s1 ^ s2;
-    s[0] = s[0]! ^ s3;
-    s[2] = s2 ^ (s1 << 9);
-    s[3] = (s3 << 11) | (s3 >>> 21);
-    return result >>> 0;
+    return xoshiro(this.#state);
   }
 
   /** Uniform in [0, 1), a multiple of 2^-53. */
@@ -75,6 +65,20 @@ export class Random {
     // The sum's rounding may leave a hair over.
     return entries.findLast(([, weight]) => weight > 0)![0];
   }
+}
+
+/** One step of xoshiro128**: changes its four words of state and returns 32 bits. */
+export function xoshiro(s: Int32Array): number {
+  const s1 = s[1]!;
+  const five = Math.imul(s1, 5);
+  const result = Math.imul((five << 7) | (five >>> 25), 9);
+  const s2 = s[2]! ^ s[0]!;
+  const s3 = s[3]! ^ s1;
+  s[1] = s1 ^ s2;
+  s[0] = s[0]! ^ s3;
+  s[2] = s2 ^ (s1 << 9);
+  s[3] = (s3 << 11) | (s3 >>> 21);
+  return result >>> 0;
 }
 
 /**

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { gaussianNoise, noiseCount, poissonBase, poissonNoise } from '../../src/degrade/noise.ts';
 import { drawCounts } from '../../src/degrade/poisson.ts';
-import { Random } from '../../src/degrade/random.ts';
+import { Random } from '../../src/tensor/random.ts';
 import { ShapeError } from '../../src/tensor/errors.ts';
 import { largestDifference } from './compare.ts';
 import { noisePlanes, planesOf } from './pictures.ts';

@@ -1,7 +1,7 @@
 import test from 'ava';
-import { fillNormal } from '../../src/degrade/normal.ts';
+import { fillNormal } from '../../src/tensor/normal.ts';
 import { drawCounts } from '../../src/degrade/poisson.ts';
-import { Random, xoshiro } from '../../src/degrade/random.ts';
+import { Random, xoshiro } from '../../src/tensor/random.ts';
 import { UsageError } from '../../src/tensor/errors.ts';
 
 /** xoshiro128** as its authors write it, in unbounded integers. */
