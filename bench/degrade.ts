@@ -10,7 +10,7 @@ import { drawPlan } from '../src/degrade/draw.ts';
 import { osediffParams } from '../src/degrade/params.ts';
 import type { Planes } from '../src/degrade/planes.ts';
 import { openSamples } from '../src/degrade/pool.ts';
-import { Random } from '../src/degrade/random.ts';
+import { Random } from '../src/tensor/random.ts';
 import { jpegs, type JpegKind } from '../src/degrade/sample.ts';
 import { tensor } from '../src/tensor/tensor.ts';
 
