@@ -1,9 +1,9 @@
 /** @file The prompt of one picture from its tags and the user's words (OSEDiff's `get_validation_prompt`). */
 
 /**
- * `tag, tag, ..., words,` as the paper's models were trained on it, an empty prompt included; the
- * user's words alone where there are no tags.
+ * `tag, tag, ..., words,` as the official program gives it to the network: its commas stand even where
+ * there are no tags, or no words.
  */
-export function buildPrompt(tags: readonly string[], prompt: string): string {
-  return tags.length === 0 ? prompt : `${tags.join(', ')}, ${prompt},`;
+export function buildPrompt(tags: readonly string[], words: string): string {
+  return `${tags.join(', ')}, ${words},`;
 }

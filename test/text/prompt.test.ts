@@ -9,7 +9,6 @@ test('an empty prompt keeps its place behind the tags', (t) => {
   t.is(buildPrompt(['building', 'sky'], ''), 'building, sky, ,');
 });
 
-test('without tags the prompt stays as it is', (t) => {
-  t.is(buildPrompt([], 'a person, best quality'), 'a person, best quality');
-  t.is(buildPrompt([], ''), '');
+test('without tags their comma stands alone, as in the official program', (t) => {
+  t.is(buildPrompt([], 'a person, best quality'), ', a person, best quality,');
 });
