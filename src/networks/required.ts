@@ -2,6 +2,8 @@
 import { Graph, type Value } from '../graph/graph.ts';
 import { type Scope, scope } from '../graph/scope.ts';
 import { type ClipTextConfig, clipText } from './clip-text.ts';
+import { swinTagger } from './swin-tagger.ts';
+import type { TaggerConfig } from './swin-tagger-config.ts';
 import { embeddedText } from './transformer.ts';
 import { timeWidth, unet } from './unet.ts';
 import type { UnetConfig } from './unet-config.ts';
@@ -10,7 +12,8 @@ import { decode, encodeMoments, type VaeConfig, vaeReduction } from './vae.ts';
 /** Shapes by key, without the part's name: `conv_in.weight`. */
 export type Required = ReadonlyMap<string, readonly number[]>;
 
-function requiredBy(build: (s: Scope, graph: Graph) => void): Required {
+/** What a network asks a checkpoint for, whose keys `build`'s scope spells. */
+export function requiredBy(build: (s: Scope, graph: Graph) => void): Required {
   const graph = new Graph({ training: true });
   build(scope(graph, ''), graph);
   const required = new Map<string, readonly number[]>();
@@ -41,5 +44,12 @@ export function requiredByVae(config: VaeConfig): Required {
 export function requiredByText(config: ClipTextConfig): Required {
   return requiredBy((s, graph) => {
     clipText(s, graph.input('ids', 'int64', [1, config.positions]), config);
+  });
+}
+
+export function requiredByTagger(config: TaggerConfig): Required {
+  return requiredBy((s, graph) => {
+    const { imageSize } = config;
+    swinTagger(s, graph.input('x', 'float32', [1, 3, imageSize, imageSize]), config);
   });
 }
