@@ -10,7 +10,9 @@ export function modelTable(models: readonly ListedModel[]): string {
     const start = [model.name, model.place];
     if ('error' in model) return [...start, `damaged: ${oneLine(model.error)}`];
     const { manifest } = model;
-    return manifest ? [...start, manifest.precision, manifest.prompt, sizeText(manifest)] : start;
+    if (!manifest) return start;
+    const { precision, prompt, kind } = manifest;
+    return [...start, precision, prompt ?? `(${kind})`, sizeText(manifest)];
   });
   return lines([['NAME', 'PLACE', 'PRECISION', 'PROMPT', 'SIZE'], ...rows]);
 }
@@ -35,7 +37,7 @@ function manifestRows(manifest: Manifest): string[][] {
     ...source.loras.map((file) => ['  lora', file]),
     ['licence', manifest.licence ?? 'not stated'],
     ['precision', manifest.precision],
-    ['prompt', manifest.prompt],
+    ['prompt', manifest.prompt ?? `none (${manifest.kind})`],
     ...Object.entries(parts).map(([part, { class: name, parameters }]) => [
       part,
       `${name}, ${(parameters / 1e6).toFixed(2)} M parameters`,

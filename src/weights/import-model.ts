@@ -2,7 +2,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PathError } from '../tensor/errors.ts';
-import { bundledFolder } from './data-folder.ts';
 import { checkLora, joinLoras, type Lora } from './lora.ts';
 import { readLora } from './lora-file.ts';
 import type { Manifest, Precision } from './manifest.ts';
@@ -18,8 +17,7 @@ import {
 import { bindWeights } from './names.ts';
 import { quoted } from './quoted.ts';
 import { pathInside } from './safe-path.ts';
-import { checkName, makeStore, removeLeftovers } from './store.ts';
-import { type CheckedPart, nameTaken, writeModel } from './write-model.ts';
+import { type CheckedPart, freePlace, writeModel } from './write-model.ts';
 
 /** Shapes of weights by their keys. */
 type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -67,10 +65,7 @@ export interface Imported {
  */
 export async function importModel(folder: string, options: ImportOptions): Promise<Imported> {
   const { name, variant } = options;
-  checkName(name);
-  const target = join(await makeStore(), name);
-  await removeLeftovers();
-  if (await isTaken(name, target)) throw nameTaken(name);
+  const target = await freePlace(name);
   const configs = await readConfigs(folder);
   await checkVariant(folder, configs, variant);
   const expected = options.expected(configs);
@@ -90,14 +85,6 @@ export async function importModel(folder: string, options: ImportOptions): Promi
   } finally {
     await Promise.all(parts.map(({ source }) => source.close()));
   }
-}
-
-/** A stored model may not hide a bundled one, which commands use by default. */
-async function isTaken(name: string, target: string): Promise<boolean> {
-  const bundled = bundledFolder();
-  const places = [target, ...(bundled ? [join(bundled, name)] : [])];
-  const found = await Promise.all(places.map((path) => stat(path).catch(() => undefined)));
-  return found.some(Boolean);
 }
 
 async function checkVariant(

@@ -21,6 +21,9 @@ export type Precision = 'fp32' | 'fp16';
 /** Prompts that a model was trained with: tags of DAPE, or none (the paper's Table 4). */
 export type PromptKind = 'dape' | 'null-prompt';
 
+/** Networks beside upscalers: what names the tags of a picture, and parts of measures. */
+export type NetworkKind = 'tagger' | 'metric';
+
 /** Size and hash of a file. */
 export interface FileRecord {
   readonly bytes: number;
@@ -39,6 +42,8 @@ export interface PartSummary {
 export interface Manifest {
   readonly formatVersion: typeof formatVersion;
   readonly name: string;
+  /** Absent: an upscaler. */
+  readonly kind?: NetworkKind;
   /** ISO 8601, UTC. */
   readonly created: string;
   /** Where it was imported from. */
@@ -51,7 +56,8 @@ export interface Manifest {
   /** As its model card or licence file names it; null when it has neither. */
   readonly licence: string | null;
   readonly precision: Precision;
-  readonly prompt: PromptKind;
+  /** Of upscalers; null where there is no prompt. */
+  readonly prompt: PromptKind | null;
   readonly parts: Readonly<Record<string, PartSummary>>;
   /** Every file of the model but this one, by its path below the folder. */
   readonly files: Readonly<Record<string, FileRecord>>;
@@ -118,7 +124,8 @@ function isManifest(json: object): json is Manifest {
     isSource(m.source) &&
     (m.licence === null || typeof m.licence === 'string') &&
     (m.precision === 'fp32' || m.precision === 'fp16') &&
-    (m.prompt === 'dape' || m.prompt === 'null-prompt') &&
+    [undefined, 'tagger', 'metric'].includes(m.kind as undefined) &&
+    ['dape', 'null-prompt', null].includes(m.prompt as null) &&
     isRecordOf(m.parts, (part) => isObject(part) && typeof part['parameters'] === 'number') &&
     isRecordOf(m.files, isFileRecord)
   );

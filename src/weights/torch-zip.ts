@@ -51,7 +51,7 @@ export async function openTorch(path: string): Promise<TorchFile> {
 }
 
 /**
- * Opens a checkpoint that holds one model: a dict of tensors, or one under `state_dict`.
+ * Opens a checkpoint that holds one model: a dict of tensors, or one under `state_dict` or `model`.
  *
  * @throws FormatError as `openTorch`
  * @throws WeightError when it holds anything else; the message says what
@@ -78,7 +78,10 @@ export async function openTorchWeights(path: string): Promise<WeightSource> {
   }
 }
 
-/** The tensors of a dict by their names; `where` is for messages. */
+/** Keys under which training programs save a model beside other things. */
+const levels = ['state_dict', 'model'];
+
+/** The tensors of a dict, or of the model in it, by their names; `where` is for messages. */
 export function tensorsOf(
   value: PickleValue | undefined,
   where: string,
@@ -86,9 +89,9 @@ export function tensorsOf(
   if (!isDict(value)) {
     throw new WeightError(`${where}: expected a dict of tensors, got ${kindOf(value)}.`);
   }
-  const inner = value.get('state_dict');
+  const inner = levels.map((level) => value.get(level)).find(isDict);
   const tensors = new Map<string, PickledTensor>();
-  for (const [key, item] of isDict(inner) ? inner : value) {
+  for (const [key, item] of inner ?? value) {
     if (typeof key !== 'string' || !isTensor(item)) {
       throw new WeightError(
         `${where}: expected only tensors, got ${kindOf(item)} as ${quoted(typeof key === 'string' ? key : kindOf(key))}.`,

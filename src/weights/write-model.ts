@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { PathError, WeightError } from '../tensor/errors.ts';
 import { elementCount } from '../tensor/tensor.ts';
 import { convertWeights } from './convert.ts';
+import { bundledFolder } from './data-folder.ts';
 import { findLicence } from './licence.ts';
 import type { Lora } from './lora.ts';
 import { writeLora } from './lora-file.ts';
@@ -28,7 +29,7 @@ import { errorCode, pathError } from './path-errors.ts';
 import { quoted } from './quoted.ts';
 import { pathInside } from './safe-path.ts';
 import type { WeightSource } from './source.ts';
-import { temporaryFolder } from './store.ts';
+import { checkName, makeStore, removeLeftovers, temporaryFolder } from './store.ts';
 
 /** A part whose weights fit its config. */
 export interface CheckedPart {
@@ -66,19 +67,14 @@ export async function writeModel(
   target: string,
   model: CheckedModel,
 ): Promise<Manifest> {
-  const { name, signal, parts, lora, companions } = model;
+  const { name, parts, lora, companions } = model;
   const precision = model.precision ?? storedPrecision(parts);
-  const beside = temporaryFolder('import', name);
-  try {
+  return writeFolder(target, model, async (beside) => {
     const names = [...configFiles(parts.map(({ part }) => part)), ...companions];
     const copied = await copyFiles(folder, beside, names);
     const written = await writeWeights(beside, model, precision);
-    const records: [string, FileRecord][] = [];
-    for (const file of [...copied, ...written].sort()) {
-      records.push([file, await recordFile(join(beside, file), signal)]);
-    }
     const licences = companions.filter((file) => !file.includes('/'));
-    const manifest = newManifest({
+    const fields = {
       name,
       source: {
         folder: resolve(folder),
@@ -89,8 +85,36 @@ export async function writeModel(
       precision,
       prompt: promptOf(lora),
       parts: Object.fromEntries(parts.map((part) => [part.part, summary(part)])),
-      files: Object.fromEntries(records),
-    });
+    };
+    return { files: [...copied, ...written], fields };
+  });
+}
+
+/** What a model's folder holds but for its manifest, and what that says beside the files. */
+interface Written {
+  readonly files: readonly string[];
+  readonly fields: Omit<Manifest, 'formatVersion' | 'created' | 'files'>;
+}
+
+/**
+ * Has `write` fill a hidden folder, hashes its files, and gives it the place `target`.
+ *
+ * @throws PathError when the place is taken or cannot be written; nothing is left then
+ */
+export async function writeFolder(
+  target: string,
+  { name, signal }: { readonly name: string; readonly signal?: AbortSignal | undefined },
+  write: (beside: string) => Promise<Written>,
+): Promise<Manifest> {
+  const beside = temporaryFolder('import', name);
+  try {
+    await mkdir(beside, { recursive: true });
+    const { files, fields } = await write(beside);
+    const records: [string, FileRecord][] = [];
+    for (const file of files.toSorted()) {
+      records.push([file, await recordFile(join(beside, file), signal)]);
+    }
+    const manifest = newManifest({ ...fields, files: Object.fromEntries(records) });
     await writeManifest(beside, manifest);
     signal?.throwIfAborted();
     await rename(beside, target);
@@ -103,8 +127,26 @@ export async function writeModel(
   }
 }
 
+/**
+ * The place in the store of a new model.
+ *
+ * @throws UsageError for a bad name
+ * @throws PathError when the name is taken
+ */
+export async function freePlace(name: string): Promise<string> {
+  checkName(name);
+  const target = join(await makeStore(), name);
+  await removeLeftovers();
+  // A stored model may not hide a bundled one, which commands use by default.
+  const bundled = bundledFolder();
+  const places = [target, ...(bundled ? [join(bundled, name)] : [])];
+  const found = await Promise.all(places.map((path) => stat(path).catch(() => undefined)));
+  if (found.some(Boolean)) throw nameTaken(name);
+  return target;
+}
+
 /** The error for a name that another model has. */
-export function nameTaken(name: string): PathError {
+function nameTaken(name: string): PathError {
   return new PathError(
     `${quoted(name)}: expected a new name, got that of a model that is there. Choose another, or remove an imported one with "osediff model remove ${name}".`,
   );
