@@ -15,6 +15,7 @@ const commands: CommandTable = {
   upscale: async () => (await import('./commands/upscale.ts')).addUpscale,
   model: async () => (await import('./commands/model.ts')).addModel,
   degrade: async () => (await import('./commands/degrade.ts')).addDegrade,
+  tag: async () => (await import('./commands/tag.ts')).addTag,
   evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
 };
 

@@ -2,19 +2,25 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bindWeights, selfContained } from '../graph/bind.ts';
+import { bindWeights, type ReadWeight, selfContained } from '../graph/bind.ts';
 import { emit, type Emitted } from '../graph/emit.ts';
 import type { Graph } from '../graph/graph.ts';
 import { encodeModel } from '../onnx/model.ts';
 import { createSession, type Session } from '../runtime/session.ts';
 import { PathError } from '../tensor/errors.ts';
 import { dataFolder } from '../weights/data-folder.ts';
-import type { Model } from './model.ts';
 
 /** Models below this many bytes of weights are kept in memory. */
 const smallModel = 64 * 2 ** 20;
 /** Weights of this many models are kept on disk. */
 const cachedModels = 4;
+
+/** Weights that a graph can be filled with. */
+export interface Bindable {
+  readonly read: ReadWeight;
+  /** Tells apart weights that differ. */
+  readonly identity: string;
+}
 
 export interface CompileOptions {
   readonly device: string;
@@ -29,7 +35,7 @@ export interface CompileOptions {
  */
 export async function compile(
   graph: Graph,
-  model: Model,
+  model: Bindable,
   options: CompileOptions,
 ): Promise<Session> {
   const { device, precision } = options;
@@ -52,7 +58,7 @@ function digest(data: string | Uint8Array): string {
 }
 
 /** The folder whose `weights.bin` has these weights, written now if it is not there. */
-async function cachedWeights(emitted: Emitted, model: Model, precision: string): Promise<string> {
+async function cachedWeights(emitted: Emitted, model: Bindable, precision: string): Promise<string> {
   const layout = emitted.weights.map(
     ({ weight, dtype, offset }) => `${weight.name}:${dtype}@${offset}`,
   );

@@ -4,10 +4,10 @@ import { momentsOfPlanes, statistics } from '../image/color-statistics.ts';
 import { colorChannels, fromPlanes, type Picture, toPlanes, withAlpha } from '../image/picture.ts';
 import { latentReduction } from '../networks/osediff.ts';
 import type { Tensors } from '../runtime/session.ts';
-import { UsageError } from '../tensor/errors.ts';
 import { tensor, type Tensor } from '../tensor/tensor.ts';
 import { TileBlender } from './blend.ts';
 import { cropTile } from './crop.ts';
+import { chooseDevice } from './device.ts';
 import { type Enlarged, enlarge } from './enlarge.ts';
 import { generate } from './generate.ts';
 import { openModel } from './model.ts';
@@ -122,10 +122,4 @@ function matchColor(planes: Tensor<'float32'>, source: Picture, fix: ColorFix): 
   if (fix === 'wavelet') data.set(wavelet(planes, wanted).data);
   else
     adainInPlace(planes, statistics(momentsOfPlanes(planes)), statistics(momentsOfPlanes(wanted)));
-}
-
-function chooseDevice(device: string): string {
-  if (device === 'auto') return 'cpu';
-  if (/^(cpu|webgpu|cuda(:\d+)?)$/.test(device)) return device;
-  throw new UsageError(`device: expected auto, cpu, cuda, cuda:N or webgpu, got "${device}".`);
 }

@@ -86,7 +86,7 @@ const fails = test.macro<[args: string, code: number, message: RegExp]>({
   },
   title: (_, args, code) => `model ${args} exits with ${code} and one line`,
 });
-test.serial(fails, 'import x', 2, /required option '--name <name>' not specified/);
+test.serial(fails, 'import x', 2, /--name: expected a name for the model, got none/);
 test.serial(
   fails,
   'import /none/such --name a',

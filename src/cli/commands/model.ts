@@ -1,7 +1,7 @@
 /** @file `osediff model`: imports models into the store, lists, shows, verifies and removes them. */
 import { Option, type Command } from 'commander';
-import { FormatError } from '../../tensor/errors.ts';
-import type { Expected, ImportOptions } from '../../weights/import-model.ts';
+import { FormatError, UsageError } from '../../tensor/errors.ts';
+import type { Expected, Imported, ImportOptions } from '../../weights/import-model.ts';
 import type { Precision } from '../../weights/manifest.ts';
 import { countReporter } from '../count-report.ts';
 import { oneLine } from '../errors.ts';
@@ -10,8 +10,11 @@ import { modelTable, modelText } from '../model-text.ts';
 import { numberBetween } from '../parse.ts';
 
 interface ImportFlags {
-  readonly name: string;
+  readonly kind: 'upscaler' | 'tagger';
+  readonly name?: string;
   readonly lora?: readonly string[];
+  readonly tags?: string;
+  readonly thresholds?: string;
   readonly loraScale?: number;
   readonly precision?: Precision;
   readonly variant?: string;
@@ -26,14 +29,26 @@ export function addModel(program: Command): void {
   const model = program.command('model').description('import and look after models');
   model
     .command('import')
-    .description('import a model in diffusers layout, such as SD 2.1-base, with its LoRA')
-    .argument('<dir>', 'folder with unet/, vae/, scheduler/, text_encoder/ and tokenizer/')
-    .requiredOption('--name <name>', 'what to call it from now on')
-    .option('--lora <file>', 'osediff.pkl, or LoRA of PEFT or diffusers; may be repeated', collect)
+    .description(
+      'import a model in diffusers layout, such as SD 2.1-base, with its LoRA; or a tagger',
+    )
+    .argument(
+      '<path>',
+      'folder with unet/, vae/, scheduler/, text_encoder/ and tokenizer/; of a tagger, its .pth file',
+    )
+    .addOption(kindOption())
+    .option('--name <name>', 'what to call it from now on (default: a tagger is "dape")')
+    .option(
+      '--lora <file>',
+      'osediff.pkl, DAPE.pth, or LoRA of PEFT or diffusers; may be repeated',
+      collect,
+    )
     .option('--lora-scale <number>', 'alpha / rank, where the LoRA does not say', scale)
     .addOption(precisionOption())
     .option('--variant <name>', 'which weights to take, such as fp16, where there are several')
-    .action((dir: string, flags: ImportFlags) => importOne(dir, flags));
+    .option('--tags <file>', 'of a tagger that does not know the published tags: one a line')
+    .option('--thresholds <file>', 'and the probability that each must exceed: one a line')
+    .action((path: string, flags: ImportFlags) => importOne(path, flags));
   model
     .command('list')
     .description('list imported and bundled models')
@@ -57,6 +72,12 @@ export function addModel(program: Command): void {
     .action((name: string) => remove(name));
 }
 
+function kindOption(): Option {
+  return new Option('--kind <kind>', 'what the model does')
+    .choices(['upscaler', 'tagger'])
+    .default('upscaler');
+}
+
 function precisionOption(): Option {
   return new Option(
     '--precision <type>',
@@ -70,20 +91,15 @@ function collect(value: string, before: readonly string[] = []): readonly string
   return [...before, value];
 }
 
-async function importOne(dir: string, flags: ImportFlags): Promise<void> {
-  const { importModel } = await import('../../weights/import-model.ts');
-  const { name, lora: loras = [], ...rest } = flags;
+async function importOne(path: string, flags: ImportFlags): Promise<void> {
   const reporter = countReporter();
-  const options: ImportOptions = {
-    ...rest,
-    name,
-    loras,
-    expected: await expectedWeights(),
-    onProgress: (done, total) => reporter.onCount(done, total, 'weights'),
+  const watch = {
+    onProgress: (done: number, total: number) => reporter.onCount(done, total, 'weights'),
     signal: interruptSignal(),
   };
   try {
-    const { folder, unused } = await importModel(dir, options);
+    const importer = { upscaler: importUpscaler, tagger: importTagger }[flags.kind];
+    const { folder, unused } = await importer(path, flags, watch);
     reporter.end();
     if (unused.length > 0) {
       const names = oneLine(unused.join(', '));
@@ -92,6 +108,49 @@ async function importOne(dir: string, flags: ImportFlags): Promise<void> {
     process.stdout.write(`${folder}\n`);
   } finally {
     reporter.end();
+  }
+}
+
+type Importer = (
+  path: string,
+  flags: ImportFlags,
+  watch: Pick<ImportOptions, 'onProgress' | 'signal'>,
+) => Promise<Imported>;
+
+const importUpscaler: Importer = async (dir, flags, watch) => {
+  const { importModel } = await import('../../weights/import-model.ts');
+  const { name, lora: loras = [], loraScale, precision, variant } = flags;
+  refuse(flags, ['tags', 'thresholds']);
+  if (name === undefined) {
+    throw new UsageError('--name: expected a name for the model, got none. Choose one.');
+  }
+  const expected = await expectedWeights();
+  return importModel(dir, { name, loras, loraScale, precision, variant, expected, ...watch });
+};
+
+const importTagger: Importer = async (file, flags, watch) => {
+  const { importTagger } = await import('../../pipeline/tagger-model.ts');
+  const { name, lora: [lora, ...more] = [], tags, thresholds, precision } = flags;
+  refuse(flags, ['variant', 'loraScale']);
+  if (more.length > 0) throw new UsageError('--lora: expected DAPE.pth alone, got several files.');
+  if ((tags === undefined) !== (thresholds === undefined)) {
+    throw new UsageError('--tags: expected --thresholds beside it, and the other way round.');
+  }
+  return importTagger(file, {
+    ...(name !== undefined && { name }),
+    ...(tags !== undefined && thresholds !== undefined && { lists: { tags, thresholds } }),
+    lora,
+    precision,
+    ...watch,
+  });
+};
+
+/** @throws UsageError for a flag that this kind of model has no use for */
+function refuse(flags: ImportFlags, names: readonly (keyof ImportFlags)[]): void {
+  for (const name of names) {
+    if (flags[name] === undefined) continue;
+    const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new UsageError(`--${flag}: expected another kind of model, got --kind ${flags.kind}.`);
   }
 }
 

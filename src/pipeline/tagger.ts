@@ -1,0 +1,103 @@
+/** @file Names what a picture shows, with the RAM tagger and DAPE (OSEDiff's `get_validation_prompt`). */
+import { freemem } from 'node:os';
+import { Graph } from '../graph/graph.ts';
+import { scope } from '../graph/scope.ts';
+import { tapsOf } from '../image/interpolate.ts';
+import { colorChannels, fullScale, type Picture } from '../image/picture.ts';
+import { swinTagger } from '../networks/swin-tagger.ts';
+import type { Session } from '../runtime/session.ts';
+import { elementCount, tensor, type Tensor } from '../tensor/tensor.ts';
+import { chooseTags, type ChosenTag } from '../text/tags.ts';
+import { compile, type CompileOptions } from './compile.ts';
+import { openTaggerModel, type TaggerModel } from './tagger-model.ts';
+
+/** A tagger at work. */
+export interface Tagger {
+  /** What a picture shows, in the order of the tagger's list. */
+  tag(picture: Picture): Promise<readonly ChosenTag[]>;
+  release(): Promise<void>;
+}
+
+/** ImageNet's mean and deviation, channel by channel. */
+const mean = [0.485, 0.456, 0.406];
+const deviation = [0.229, 0.224, 0.225];
+
+/** Memory is short when less than this many times the tagger's own is free: what comes next is larger. */
+const roomBeside = 4;
+
+/**
+ * Opens the tagger of that name. Its network is prepared when a picture comes, and let go after one
+ * when memory is short.
+ *
+ * @throws PathError when there is none
+ */
+export async function openTagger(
+  name: string | undefined,
+  options: CompileOptions,
+): Promise<Tagger> {
+  const model = await openTaggerModel(name);
+  const graph = taggerGraph(model);
+  let session: Session | undefined;
+  const unload = async (): Promise<void> => {
+    await session?.release();
+    session = undefined;
+  };
+  return {
+    async tag(picture) {
+      session ??= await compile(graph, model, options);
+      const { logits } = await session.run({ x: taggerInput(picture, model.config.imageSize) });
+      if (freemem() < roomBeside * weightBytes(graph)) await unload();
+      return chooseTags(logits!.data as Float32Array, model.lists);
+    },
+    async release() {
+      await unload();
+      await model.close();
+    },
+  };
+}
+
+function weightBytes({ weights }: Graph): number {
+  return [...weights.values()].reduce(
+    (sum, { weight }) => sum + 4 * elementCount(weight!.shape),
+    0,
+  );
+}
+
+function taggerGraph({ config }: TaggerModel): Graph {
+  const graph = new Graph();
+  const { imageSize } = config;
+  const x = graph.input('x', 'float32', [1, 3, imageSize, imageSize]);
+  graph.output('logits', swinTagger(scope(graph, ''), x, config).logits);
+  return graph;
+}
+
+/**
+ * A picture as the tagger sees it: squeezed to a square by plain bilinear interpolation, without
+ * antialiasing (as the official program does, so that large pictures are sampled sparsely), then by
+ * ImageNet's mean and deviation.
+ *
+ * @returns `[1, 3, side, side]`
+ */
+export function taggerInput(picture: Picture, side: number): Tensor<'float32'> {
+  const { width, height, channels, data } = picture;
+  const [rows, columns] = [tapsOf('bilinear', height, side), tapsOf('bilinear', width, side)];
+  const out = new Float32Array(3 * side * side);
+  const step = colorChannels(picture) === 3 ? 1 : 0;
+  for (let c = 0, o = 0; c < 3; c++) {
+    const sample = (row: number, column: number): number =>
+      data[(row * width + column) * channels + c * step]!;
+    for (let y = 0; y < side; y++) {
+      const [top, bottom] = [rows.index[2 * y]!, rows.index[2 * y + 1]!];
+      const down = rows.weight[2 * y + 1]!;
+      for (let x = 0; x < side; x++, o++) {
+        const [left, right] = [columns.index[2 * x]!, columns.index[2 * x + 1]!];
+        const across = columns.weight[2 * x + 1]!;
+        const above = sample(top, left) * (1 - across) + sample(top, right) * across;
+        const below = sample(bottom, left) * (1 - across) + sample(bottom, right) * across;
+        const value = (above * (1 - down) + below * down) / fullScale(data);
+        out[o] = (value - mean[c]!) / deviation[c]!;
+      }
+    }
+  }
+  return tensor('float32', [1, 3, side, side], out);
+}
