@@ -1,0 +1,89 @@
+/** @file The options that say how pictures are upscaled, for every command that upscales. */
+import { Option, type Command } from 'commander';
+import type { ColorFix, UpscaleOptions, UpscalerOptions } from '../pipeline/types.ts';
+import { UsageError } from '../tensor/errors.ts';
+import { device, integerFrom, lora, numberBetween, type Lora } from './parse.ts';
+
+/** What commander makes of them. */
+export interface UpscaleFlags {
+  readonly scale: number;
+  readonly model: string;
+  readonly lora?: readonly Lora[];
+  readonly prompt?: string;
+  readonly color: ColorFix;
+  readonly tile?: number;
+  readonly overlap?: number;
+  readonly device: string;
+  readonly precision: 'fp32' | 'fp16';
+  readonly sample?: true;
+  readonly seed?: number;
+  readonly asPublished?: true;
+  readonly mean?: true;
+}
+
+/** Adds the options to a command. */
+export function addUpscaleFlags(command: Command): Command {
+  return command
+    .option('--scale <factor>', 'output size over input size', numberBetween(1, 16), 4)
+    .option('--model <name>', 'an installed model', 'compact')
+    .option('--lora <file[:strength]>', 'merge a LoRA; may be repeated', lora)
+    .option('--prompt <text>', 'what the picture shows')
+    .addOption(colorOption())
+    .option('--tile <pixels>', 'longest tile edge, in output pixels', integerFrom(1))
+    .option('--overlap <pixels>', 'least overlap of tiles, in output pixels', integerFrom(0))
+    .option('--device <device>', 'auto, cpu, cuda, cuda:N or webgpu', device, 'auto')
+    .addOption(precisionOption())
+    .option('--sample', 'sample the latent, as the paper does, instead of taking its mean')
+    .option('--seed <number>', 'seed of the sample', integerFrom(0))
+    .option('--as-published', 'do what the official program does, its tiling included')
+    .option('--mean', 'with --as-published: take the mean all the same');
+}
+
+function colorOption(): Option {
+  return new Option('--color <method>', 'match colours to the input')
+    .choices(['adain', 'wavelet', 'none'])
+    .default('adain');
+}
+
+function precisionOption(): Option {
+  return new Option('--precision <type>', 'arithmetic of the networks')
+    .choices(['fp32', 'fp16'])
+    .default('fp32');
+}
+
+/** What the flags say about the model. */
+export function modelOptions({ model, device, precision, lora }: UpscaleFlags): UpscalerOptions {
+  return { model, device, precision, loras: lora ?? [] };
+}
+
+/**
+ * What the flags say about each picture.
+ *
+ * @throws UsageError for options at odds with each other
+ */
+export function upscaleOptions(flags: UpscaleFlags): UpscaleOptions {
+  const { scale, prompt, color, tile, overlap, seed, sample, asPublished, mean } = flags;
+  const random = sample === true || (asPublished === true && mean !== true);
+  if (seed !== undefined && !random) {
+    throw new UsageError('--seed: expected --sample beside it, got nothing that is random.');
+  }
+  if (mean === true && asPublished !== true) {
+    throw new UsageError(
+      '--mean: expected --as-published beside it; without, the mean is taken anyway.',
+    );
+  }
+  if (mean === true && sample === true) {
+    throw new UsageError('--mean: expected no --sample beside it, got both.');
+  }
+  return {
+    scale,
+    color,
+    ...(prompt !== undefined && { prompt }),
+    ...(tile !== undefined && { tile }),
+    ...(overlap !== undefined && { overlap }),
+    ...(seed !== undefined && { seed }),
+    ...(sample && { sample }),
+    ...(asPublished && { asPublished }),
+    ...(mean && { mean }),
+  };
+}
