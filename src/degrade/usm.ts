@@ -4,6 +4,7 @@
  */
 import { tensor, type Tensor } from '../tensor/tensor.ts';
 import { filter2d } from './filter.ts';
+import { kernelWeights } from './kernels.ts';
 import { clamp, type Planes } from './planes.ts';
 
 /** Settings of `sharpen`. */
@@ -26,11 +27,9 @@ export const realEsrganUsm: Usm = { size: 51, sigma: 0, weight: 0.5, threshold: 
  *
  * @param x `[3, H, W]` in [0, 1]
  */
-export function sharpen(
-  x: Planes,
-  { size, sigma, weight, threshold }: Usm = realEsrganUsm,
-): Planes {
-  const kernel = gaussian(size, sigma);
+export function sharpen(x: Planes, settings: Usm = realEsrganUsm): Planes {
+  const { weight, threshold } = settings;
+  const kernel = usmKernel(settings);
   const blurred = filter2d(x, kernel).data;
   const detail = x.data.map((value, i) => value - blurred[i]!);
   const mask = detail.map((value) => (Math.abs(value) * 255 > threshold ? 1 : 0));
@@ -49,13 +48,13 @@ export function sharpen(
   );
 }
 
-/** The outer square of a Gaussian line. */
-function gaussian(size: number, sigma: number): Tensor<'float64'> {
+/**
+ * The blur of `sharpen`: a Gaussian.
+ *
+ * @returns `[size, size]`
+ */
+export function usmKernel({ size, sigma }: Usm): Tensor<'float64'> {
   const deviation = sigma > 0 ? sigma : 0.3 * ((size - 1) / 2 - 1) + 0.8;
-  const line = Array.from({ length: size }, (_, i) =>
-    Math.exp(-0.5 * ((i - (size - 1) / 2) / deviation) ** 2),
-  );
-  const total = line.reduce((sum, value) => sum + value, 0) ** 2;
-  const data = Float64Array.from(line.flatMap((a) => line.map((b) => (a * b) / total)));
-  return tensor('float64', [size, size], data);
+  const round = { sigmaX: deviation, sigmaY: deviation, theta: 0, beta: 1 };
+  return kernelWeights({ kind: 'iso', size, ...round });
 }

@@ -1,0 +1,36 @@
+/**
+ * @file `npm run parity -- FOLDER [--device D]`: every reference vector in a folder laid out like
+ * `../shared/golden` through the project's own code, one line an array on stdout:
+ *
+ *     ok|FAIL|not-covered <file in FOLDER>:<key> <max abs error> <tolerance>
+ *
+ * Exits with 0 when all that is covered is ok, with 1 when something fails or nothing is covered.
+ */
+import { parseArgs } from 'node:util';
+import { UsageError } from '../../src/tensor/errors.ts';
+import { openFolder } from './folder.ts';
+import { parity } from './parity.ts';
+import { printRow } from './row.ts';
+
+try {
+  const { values, positionals } = parseArgs({
+    options: { device: { type: 'string', default: 'cpu' } },
+    allowPositionals: true,
+  });
+  const [root, ...more] = positionals;
+  if (root === undefined || more.length > 0) {
+    throw new UsageError('parity: expected one folder. Run "npm run parity -- FOLDER".');
+  }
+  const count = { ok: 0, FAIL: 0, 'not-covered': 0 };
+  for await (const row of parity(openFolder(root, values.device))) {
+    count[row.status]++;
+    console.log(printRow(row));
+  }
+  console.error(
+    `parity: ${count.ok} ok, ${count.FAIL} failed, ${count['not-covered']} not covered`,
+  );
+  if (count.ok === 0 || count.FAIL > 0) process.exitCode = 1;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

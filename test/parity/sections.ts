@@ -1,0 +1,38 @@
+/** @file The sections of the parity run, in the order in which they come. */
+import { colour } from './colour.ts';
+import { chains, pieces } from './degradation.ts';
+import { files } from './files.ts';
+import { type Section, wholeFolder } from './folder.ts';
+import { generator } from './generator.ts';
+import { parityGradients } from './gradients.ts';
+import { lora } from './lora.ts';
+import { models } from './models.ts';
+import { schedule } from './schedule.ts';
+import { textEncoder } from './text-encoder.ts';
+import { tiled } from './tiled.ts';
+import { tokenizer } from './tokenizer.ts';
+import { traces } from './traces.ts';
+import { unet } from './unet.ts';
+import { vae } from './vae.ts';
+
+export const sections: readonly Section[] = [
+  tokenizer,
+  schedule,
+  textEncoder,
+  vae,
+  unet,
+  traces,
+  generator,
+  tiled,
+  colour,
+  models,
+  lora,
+  files,
+  pieces,
+  chains,
+  wholeFolder(
+    /^gradients\/(unet|vae_encoder|vae_decoder|lpips_thin)\.safetensors$/,
+    /^((in|w)\.|timesteps$|[ab]$)/,
+    parityGradients,
+  ),
+];

@@ -1,0 +1,127 @@
+/** @file Parity of every module on the way through the networks: `vectors/traces.safetensors`. */
+import { type Graph, type Value } from '../../src/graph/graph.ts';
+import { scope } from '../../src/graph/scope.ts';
+import { sinusoid } from '../../src/networks/timestep.ts';
+import { embeddedText } from '../../src/networks/transformer.ts';
+import { unet } from '../../src/networks/unet.ts';
+import { decode, encodeMoments } from '../../src/networks/vae.ts';
+import type { Model } from '../../src/pipeline/model.ts';
+import type { Tensors } from '../../src/runtime/session.ts';
+import { float32, type Tensor } from '../../src/tensor/tensor.ts';
+import {
+  arraysOf,
+  bothForms,
+  type Folder,
+  has,
+  modelName,
+  modelOf,
+  run,
+  type Section,
+} from './folder.ts';
+import { compare, largest } from './row.ts';
+
+type Arrays = ReadonlyMap<string, Tensor>;
+
+export const traces: Section = {
+  files: /^vectors\/([a-z0-9]+_)?traces\.safetensors$/,
+  inputs: /^in\./,
+  async *rows(folder, file) {
+    if (!has(folder, modelName(file))) return;
+    const model = await modelOf(folder, modelName(file));
+    const arrays = arraysOf(folder, file);
+    const t = timestepOf(arrays, model);
+    const results = await traced(folder, model, arrays, t);
+    for (const [key, want] of arrays) {
+      if (this.inputs.test(key)) continue;
+      const got = results.flatMap((result) => (result[key] ? [result[key]] : []));
+      if (key === 'unet.time_proj') got.push(sinusoids(t, model));
+      // What no network here computes by this name is left over, as not covered.
+      if (got.length > 0) yield compare(file, key, want, got, folder.tolerance);
+    }
+  },
+};
+
+/** The timestep of the call is told by nothing but the sinusoids it has become. */
+function timestepOf(arrays: Arrays, model: Model): number {
+  const want = arrays.get('unet.time_proj');
+  if (!want) return 500;
+  const off = (t: number): number => {
+    const got = sinusoids(t, model);
+    return largest(
+      float32(
+        want.shape,
+        got.data.map((v, i) => v - (want.data[i] as number)),
+      ),
+    );
+  };
+  const steps = [...model.config.generator.schedule.alphasCumprod.keys()];
+  return steps.reduce((best, t) => (off(t) < off(best) ? t : best), 0);
+}
+
+function sinusoids(t: number, { config }: Model): Tensor<'float32'> {
+  const { blockOutChannels, sinusoid: options } = config.generator.unet;
+  const values = sinusoid(t, blockOutChannels[0]!, options);
+  return float32([1, values.length], values);
+}
+
+/** What the modules compute, in the forms that each network comes in. */
+async function traced(
+  folder: Folder,
+  model: Model,
+  arrays: Arrays,
+  t: number,
+): Promise<readonly Tensors[]> {
+  const { vae, unet: config } = model.config.generator;
+  const [z, emb] = [arrays.get('in.unet.z'), arrays.get('in.unet.emb')];
+  const pictures = { x: arrays.get('in.vae.x'), z: arrays.get('in.vae.z') };
+  const given = sinusoids(t, model);
+  const results: Tensors[] = [];
+  for (const form of bothForms) {
+    const watch = async (
+      feeds: Tensors,
+      build: (graph: Graph, input: (name: string) => Value) => void,
+    ): Promise<void> => {
+      const result = await run(folder, model, form, feeds, (graph) => {
+        build(graph, (name) => graph.input(name, 'float32', feeds[name]!.shape));
+        for (const key of arrays.keys()) {
+          const value = graph.modules.get(moduleName(key));
+          if (value) graph.output(`trace/${key}`, value);
+        }
+      });
+      results.push(
+        Object.fromEntries(
+          Object.entries(result).map(([name, x]) => [name.slice('trace/'.length), x]),
+        ),
+      );
+    };
+    if (z && emb) {
+      await watch({ z, emb, t: given }, (graph, input) => {
+        const text = embeddedText(input('emb'));
+        unet(scope(graph, 'unet'), input('z'), input('t'), text, config);
+      });
+      await watch({ z, emb }, (graph, input) => {
+        unet(scope(graph, 'unet'), input('z'), t, embeddedText(input('emb')), config);
+      });
+    }
+    if (pictures.x) {
+      await watch({ x: pictures.x }, (graph, input) => {
+        encodeMoments(scope(graph, 'vae'), input('x'), vae);
+      });
+    }
+    if (pictures.z) {
+      await watch({ z: pictures.z }, (graph, input) => {
+        decode(scope(graph, 'vae'), input('z'), vae);
+      });
+    }
+  }
+  return results;
+}
+
+/** The module here whose output is that of diffusers' module: some have their last layer's. */
+function moduleName(key: string): string {
+  return key
+    .replace(/\.(down|up)samplers\.(\d+)$/, '.$1samplers.$2.conv')
+    .replace(/\.(attn\d)$/, '.$1.to_out.0')
+    .replace(/\.ff$/, '.ff.net.2')
+    .replace(/\.time_embedding$/, '.time_embedding.linear_2');
+}
