@@ -8,6 +8,7 @@ import { decode, encodeMoments } from '../../src/networks/vae.ts';
 import type { Model } from '../../src/pipeline/model.ts';
 import type { Tensors } from '../../src/runtime/session.ts';
 import { float32, type Tensor } from '../../src/tensor/tensor.ts';
+import { difference } from '../helpers/difference.ts';
 import {
   arraysOf,
   bothForms,
@@ -18,7 +19,7 @@ import {
   run,
   type Section,
 } from './folder.ts';
-import { compare, largest } from './row.ts';
+import { compare } from './row.ts';
 
 type Arrays = ReadonlyMap<string, Tensor>;
 
@@ -29,39 +30,42 @@ export const traces: Section = {
     if (!has(folder, modelName(file))) return;
     const model = await modelOf(folder, modelName(file));
     const arrays = arraysOf(folder, file);
-    const t = timestepOf(arrays, model);
-    const results = await traced(folder, model, arrays, t);
+    const timesteps = timestepsOf(arrays, model);
+    const results = await traced(folder, model, arrays, timesteps);
     for (const [key, want] of arrays) {
       if (this.inputs.test(key)) continue;
       const got = results.flatMap((result) => (result[key] ? [result[key]] : []));
-      if (key === 'unet.time_proj') got.push(sinusoids(t, model));
+      if (key === 'unet.time_proj') got.push(sinusoids(timesteps, model));
       // What no network here computes by this name is left over, as not covered.
       if (got.length > 0) yield compare(file, key, want, got, folder.tolerance);
     }
   },
 };
 
-/** The timestep of the call is told by nothing but the sinusoids it has become. */
-function timestepOf(arrays: Arrays, model: Model): number {
+/** The timesteps of the call, which nothing tells but the sinusoids they have become. */
+function timestepsOf(arrays: Arrays, model: Model): readonly number[] {
   const want = arrays.get('unet.time_proj');
-  if (!want) return 500;
-  const off = (t: number): number => {
-    const got = sinusoids(t, model);
-    return largest(
-      float32(
-        want.shape,
-        got.data.map((v, i) => v - (want.data[i] as number)),
-      ),
-    );
-  };
-  const steps = [...model.config.generator.schedule.alphasCumprod.keys()];
-  return steps.reduce((best, t) => (off(t) < off(best) ? t : best), 0);
+  if (!want) return [500];
+  const [rows, width] = want.shape as [number, number];
+  const known = [...model.config.generator.schedule.alphasCumprod.keys()].map((t) => ({
+    t,
+    values: sinusoids([t], model).data,
+  }));
+  return Array.from({ length: rows }, (_, row) => {
+    const values = (want.data as Float32Array).subarray(row * width, (row + 1) * width);
+    const off = known.map((k) => difference(k.values, values).largest);
+    return known[off.indexOf(Math.min(...off))]!.t;
+  });
 }
 
-function sinusoids(t: number, { config }: Model): Tensor<'float32'> {
+function sinusoids(timesteps: readonly number[], { config }: Model): Tensor<'float32'> {
   const { blockOutChannels, sinusoid: options } = config.generator.unet;
-  const values = sinusoid(t, blockOutChannels[0]!, options);
-  return float32([1, values.length], values);
+  const width = blockOutChannels[0]!;
+  const rows = timesteps.map((t) => sinusoid(t, width, options));
+  return float32(
+    [rows.length, width],
+    rows.flatMap((row) => [...row]),
+  );
 }
 
 /** What the modules compute, in the forms that each network comes in. */
@@ -69,12 +73,12 @@ async function traced(
   folder: Folder,
   model: Model,
   arrays: Arrays,
-  t: number,
+  timesteps: readonly number[],
 ): Promise<readonly Tensors[]> {
   const { vae, unet: config } = model.config.generator;
   const [z, emb] = [arrays.get('in.unet.z'), arrays.get('in.unet.emb')];
   const pictures = { x: arrays.get('in.vae.x'), z: arrays.get('in.vae.z') };
-  const given = sinusoids(t, model);
+  const given = sinusoids(timesteps, model);
   const results: Tensors[] = [];
   for (const form of bothForms) {
     const watch = async (
@@ -99,9 +103,13 @@ async function traced(
         const text = embeddedText(input('emb'));
         unet(scope(graph, 'unet'), input('z'), input('t'), text, config);
       });
-      await watch({ z, emb }, (graph, input) => {
-        unet(scope(graph, 'unet'), input('z'), t, embeddedText(input('emb')), config);
-      });
+      // For training a timestep known beforehand is no other form.
+      const [t, ...others] = new Set(timesteps);
+      if (!form.training && t !== undefined && others.length === 0) {
+        await watch({ z, emb }, (graph, input) => {
+          unet(scope(graph, 'unet'), input('z'), t, embeddedText(input('emb')), config);
+        });
+      }
     }
     if (pictures.x) {
       await watch({ x: pictures.x }, (graph, input) => {
