@@ -1,17 +1,12 @@
 /** @file Picture files in and out, through sharp (libvips); its enlargement is never used. */
 import type { Sharp } from 'sharp';
-import { FormatError, UsageError } from '../tensor/errors.ts';
-import { convertDepth, encodeSrgb, overWhite } from './convert.ts';
-import { checkFormat, type Format, limitsOf } from './formats.ts';
-import { isSrgb } from './icc.ts';
-import {
-  type Channels,
-  colorChannels,
-  makePicture,
-  type Picture,
-  type Samples,
-  samplesLike,
-} from './picture.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { encodeSrgb } from './convert.ts';
+import { type EncodeOptions, encodePictureFile, type PictureFile, splitFrames } from './encode.ts';
+import { checkFormat, type Format } from './formats.ts';
+import { dataSpace, isSrgb } from './icc.ts';
+import { metadataOf } from './metadata.ts';
+import { type Channels, makePicture, type Picture, type Samples, samplesLike } from './picture.ts';
 import {
   damaged,
   type PictureInfo,
@@ -21,16 +16,11 @@ import {
   type ProbeOptions,
 } from './probe.ts';
 import { writeFileSafely } from './safe-write.ts';
-import { loadSharp } from './sharp.ts';
 
 /** How pictures are written. */
-export interface WriteOptions {
+export interface WriteOptions extends EncodeOptions {
   /** Replace what has the name already. @default false */
   readonly overwrite?: boolean;
-  /** 1..100, for JPEG and lossy WebP. @default 95 */
-  readonly quality?: number;
-  /** WebP without loss. @default false */
-  readonly lossless?: boolean;
 }
 
 /** The samples of a raw buffer from sharp, which may lie unaligned in a pool. */
@@ -74,11 +64,23 @@ function encodeFloats(name: string, data: Float32Array, channels: Channels): voi
   encodeSrgb(data, channels);
 }
 
-/** The pipeline that gives a probed file's upright sRGB pixels. */
-function decoding({ open, metadata, depth }: Probed): Sharp {
+/** Whether a profile's colours stay as they are stored: then it describes the result as well. */
+function keepsProfile({ metadata }: Probed, rule: ProfileRule): boolean {
+  const { icc, space } = metadata;
+  if (rule !== 'keep' || icc === undefined) return false;
+  const grey = ['b-w', 'grey16'].includes(space);
+  return dataSpace(icc) === (grey ? 'GRAY' : 'RGB ') && (grey || ['srgb', 'rgb16'].includes(space));
+}
+
+/** The pipeline that gives a probed file's upright pixels, all frames below each other if asked. */
+function decoding(
+  { open, metadata, depth }: Probed,
+  { keep, pages }: { keep: boolean; pages: number },
+): Sharp {
   const icc = metadata.icc;
-  const plain = icc !== undefined && isSrgb(icc);
-  const upright = open({ autoOrient: true, ignoreIcc: plain || depth === 'float32' });
+  const plain = icc !== undefined && (keep || isSrgb(icc));
+  const ignoreIcc = plain || depth === 'float32';
+  const upright = open({ autoOrient: true, ignoreIcc, pages });
   if (depth === 'uint8') return upright.toColourspace('srgb').raw();
   // A grey float has no route to linear RGB in libvips, and needs none: it is stored linear.
   if (depth === 'float32') {
@@ -101,8 +103,8 @@ export async function probePicture(
   source: PictureSource,
   options?: ProbeOptions,
 ): Promise<PictureInfo> {
-  const { format, width, height, channels, depth, frames } = await probe(source, options);
-  return { format, width, height, channels, depth, frames };
+  const { format, width, height, channels, depth, frames, animated } = await probe(source, options);
+  return { format, width, height, channels, depth, frames, animated };
 }
 
 /**
@@ -115,9 +117,15 @@ export async function probePicture(
  *   damaged, or has more pixels than the limit: that before anything is allocated.
  */
 export async function readPicture(source: PictureSource, options?: ProbeOptions): Promise<Picture> {
-  const probed = await probe(source, options);
+  return decode(await probe(source, options), { keep: false, pages: 1 });
+}
+
+async function decode(
+  probed: Probed,
+  how: { readonly keep: boolean; readonly pages: number },
+): Promise<Picture> {
   const { name, format, depth, channels } = probed;
-  const { data: bytes, info } = await decoding(probed)
+  const { data: bytes, info } = await decoding(probed, how)
     .toBuffer({ resolveWithObject: true })
     .catch((error: unknown) => {
       throw damaged(name, format, error);
@@ -125,6 +133,40 @@ export async function readPicture(source: PictureSource, options?: ProbeOptions)
   const data = pick(samplesOf(bytes, depth), info.channels, channels);
   if (data instanceof Float32Array) encodeFloats(name, data, channels);
   return makePicture(info.width, info.height, channels, data);
+}
+
+/** What becomes of a profile: colours stay as they are stored in it, or are converted to sRGB. */
+export type ProfileRule = 'keep' | 'srgb';
+
+/** How a whole file is read. */
+export interface ReadFileOptions extends ProbeOptions {
+  /** @default 'keep' */
+  readonly profile?: ProfileRule;
+}
+
+/**
+ * Reads a picture file with all frames of an animation and everything that it says beside them. As
+ * `readPicture`, but colours of an RGB or grey profile stay as they are stored, unless sRGB is asked.
+ */
+export async function readPictureFile(
+  source: PictureSource,
+  options: ReadFileOptions = {},
+): Promise<PictureFile> {
+  const probed = await probe(source, options);
+  const { metadata } = probed;
+  const keep = keepsProfile(probed, options.profile ?? 'keep');
+  const { icc, ...others } = metadataOf(source, metadata);
+  const said = keep && icc ? { icc, ...others } : others;
+  const pages = probed.animated ? probed.frames : 1;
+  const tall = await decode(probed, { keep, pages });
+  if (pages === 1) return { frames: [tall], metadata: said };
+  const { delay, loop } = metadata;
+  return {
+    frames: splitFrames(tall, probed.height),
+    metadata: said,
+    ...(delay && { delays: delay }),
+    ...(loop !== undefined && { loop }),
+  };
 }
 
 /**
@@ -150,48 +192,17 @@ export async function readPipeline(pipeline: Sharp): Promise<Picture> {
   }
 }
 
-/**
- * A picture as the bytes of a file. What the format cannot hold is converted: JPEG and WebP take 8
- * bits, JPEG lays alpha over white, PNG and TIFF take floats as 16 bits.
- *
- * @throws UsageError when the quality is not in 1..100.
- */
+/** A picture as the bytes of a file without metadata: see `encodePictureFile` for what is converted. */
 export async function encodePicture(
   picture: Picture,
   format: Format,
-  { quality = 95, lossless = false }: WriteOptions = {},
+  options: EncodeOptions = {},
 ): Promise<Buffer> {
-  if (!(Number.isInteger(quality) && quality >= 1 && quality <= 100)) {
-    throw new UsageError(`quality: expected an integer from 1 to 100, got ${quality}.`);
-  }
-  const { bits, alpha } = limitsOf(format);
-  const wide = bits === 16 && !(picture.data instanceof Uint8Array);
-  const depth = convertDepth(picture, wide ? new Uint16Array() : new Uint8Array());
-  const stored = alpha ? depth : overWhite(depth);
-  const { width, height, channels, data } = stored;
-  const sharp = await loadSharp();
-  const grey = wide ? 'grey16' : 'b-w';
-  const pixels = sharp(data as Uint8Array | Uint16Array, {
-    raw: { width, height, channels },
-    limitInputPixels: false,
-  }).toColourspace(colorChannels(stored) === 1 ? grey : wide ? 'rgb16' : 'srgb');
-  switch (format) {
-    case 'png':
-      return pixels.png().toBuffer();
-    case 'jpeg':
-      return pixels.jpeg({ quality, chromaSubsampling: '4:4:4' }).toBuffer();
-    case 'webp':
-      return pixels.webp({ quality, lossless, exact: true, smartSubsample: true }).toBuffer();
-    case 'tiff': {
-      // sharp's default would be JPEG inside; classic TIFF ends at 4 GiB.
-      const bigtiff = data.byteLength > 2 ** 32 - 2 ** 24;
-      return pixels.tiff({ compression: 'deflate', predictor: 'horizontal', bigtiff }).toBuffer();
-    }
-  }
+  return encodePictureFile({ frames: [picture], metadata: {} }, format, options);
 }
 
 /**
- * Writes a picture file in the format of its extension (.png, .jpg, .webp, .tif), whole or not at
+ * Writes a picture file in the format of its extension (.png, .jpg, .webp, .tif, .avif, .gif), whole or not at
  * all: see `encodePicture` for what is converted and `writeFileSafely` for how it appears.
  *
  * @throws FormatError when the extension is unknown or the picture too large for the format;
@@ -204,4 +215,15 @@ export async function writePicture(
 ): Promise<void> {
   const format = checkFormat(file, picture.width, picture.height);
   await writeFileSafely(file, await encodePicture(picture, format, options), options);
+}
+
+/** Writes frames and metadata as `writePicture` writes a picture. */
+export async function writePictureFile(
+  picture: PictureFile,
+  file: string,
+  options: WriteOptions = {},
+): Promise<void> {
+  const { width, height } = picture.frames[0]!;
+  const format = checkFormat(file, width, height);
+  await writeFileSafely(file, await encodePictureFile(picture, format, options), options);
 }

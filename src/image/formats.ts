@@ -3,21 +3,28 @@ import path from 'node:path';
 import { FormatError } from '../tensor/errors.ts';
 
 /** Formats that are written here. */
-export type Format = 'png' | 'jpeg' | 'webp' | 'tiff';
+export type Format = 'png' | 'jpeg' | 'webp' | 'tiff' | 'avif' | 'gif';
 
 /** What a format can hold. `side` is its longest side in pixels, by its specification. */
 interface Limits {
   readonly label: string;
   readonly side: number;
-  readonly bits: 8 | 16;
+  readonly bits: 8 | 10 | 16;
   readonly alpha: boolean;
+  readonly animated: boolean;
+  /** Whether it can hold an ICC profile. */
+  readonly profile: boolean;
 }
 
+const still = { animated: false, profile: true } as const;
+
 const limits: Readonly<Record<Format, Limits>> = {
-  png: { label: 'PNG', side: 2 ** 31 - 1, bits: 16, alpha: true },
-  jpeg: { label: 'JPEG', side: 65535, bits: 8, alpha: false },
-  webp: { label: 'WebP', side: 16383, bits: 8, alpha: true },
-  tiff: { label: 'TIFF', side: 2 ** 31 - 1, bits: 16, alpha: true },
+  png: { label: 'PNG', side: 2 ** 31 - 1, bits: 16, alpha: true, ...still },
+  jpeg: { label: 'JPEG', side: 65535, bits: 8, alpha: false, ...still },
+  webp: { label: 'WebP', side: 16383, bits: 8, alpha: true, animated: true, profile: true },
+  tiff: { label: 'TIFF', side: 2 ** 31 - 1, bits: 16, alpha: true, ...still },
+  avif: { label: 'AVIF', side: 16384, bits: 10, alpha: true, ...still },
+  gif: { label: 'GIF', side: 65535, bits: 8, alpha: true, animated: true, profile: false },
 };
 
 const byExtension: Readonly<Record<string, Format>> = {
@@ -27,6 +34,8 @@ const byExtension: Readonly<Record<string, Format>> = {
   '.webp': 'webp',
   '.tif': 'tiff',
   '.tiff': 'tiff',
+  '.avif': 'avif',
+  '.gif': 'gif',
 };
 
 /** What `format` can hold. */
@@ -44,7 +53,7 @@ export function formatOf(file: string): Format {
   const format = byExtension[extension.toLowerCase()];
   if (format === undefined) {
     throw new FormatError(
-      `${file}: expected a name ending in .png, .jpg, .webp or .tif, got ${extension || 'no extension'}. Name the output so.`,
+      `${file}: expected a name ending in .png, .jpg, .webp, .tif, .avif or .gif, got ${extension || 'no extension'}. Name the output so.`,
     );
   }
   return format;
@@ -65,4 +74,11 @@ export function checkFormat(file: string, width: number, height: number): Format
     );
   }
   return format;
+}
+
+/** The usual extension of a format. */
+export function extensionOf(format: Format): string {
+  return { png: '.png', jpeg: '.jpg', webp: '.webp', tiff: '.tif', avif: '.avif', gif: '.gif' }[
+    format
+  ];
 }

@@ -34,3 +34,8 @@ export function profileName(icc: Buffer): string | undefined {
 export function isSrgb(icc: Buffer): boolean {
   return /^s\s?RGB\b/i.test(profileName(icc) ?? '');
 }
+
+/** The space of the colours that a profile describes: `RGB `, `GRAY`, `CMYK` ... (ICC.1:2022, 7.2.8). */
+export function dataSpace(icc: Buffer): string {
+  return icc.toString('latin1', 16, 20);
+}

@@ -29,8 +29,10 @@ export interface PictureInfo {
   /** Of the picture as it will be read: CMYK counts as RGB. */
   readonly channels: Channels;
   readonly depth: 'uint8' | 'uint16' | 'float32';
-  /** Frames or pages; only the first is read. */
+  /** Frames of an animation, or pages. */
   readonly frames: number;
+  /** Whether the frames are an animation, which is upscaled whole. */
+  readonly animated: boolean;
 }
 
 /** A probed file: its public header, and what reading needs besides. */
@@ -153,18 +155,21 @@ export async function probe(source: PictureSource, options: ProbeOptions = {}): 
     sharp(source, { ...unlimited, failOn: 'error', ...extra });
   const metadata = await header(openSource, name, source);
   const { format } = metadata;
-  const { width, height } = metadata.autoOrient;
+  const { width } = metadata.autoOrient;
+  const height = metadata.pageHeight ?? metadata.autoOrient.height;
   if (!pixelFormats.has(format)) {
     throw new FormatError(
       `${name}: expected a picture made of pixels, got ${format.toUpperCase()}. Export it as PNG first.`,
     );
   }
-  if (width * height > limitPixels) {
+  const frames = metadata.pages ?? 1;
+  const animated = frames > 1 && (format === 'gif' || format === 'webp');
+  if (width * height * (animated ? frames : 1) > limitPixels) {
+    const times = animated ? ` in ${frames} frames` : '';
     throw new FormatError(
-      `${name}: expected at most ${limitPixels} pixels, got ${width}x${height}. Lift the limit if the file is to be trusted.`,
+      `${name}: expected at most ${limitPixels} pixels, got ${width}x${height}${times}. Lift the limit if the file is to be trusted.`,
     );
   }
-  const frames = metadata.pages ?? 1;
-  const seen = { format, width, height, frames, ...layout(name, metadata) };
+  const seen = { format, width, height, frames, animated, ...layout(name, metadata) };
   return { ...seen, name, metadata, open: openSource };
 }
