@@ -1,7 +1,6 @@
 /** @file A folder of reference vectors, laid out like `../shared/golden`, and the models in it. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ReadWeight } from '../../src/graph/bind.ts';
 import type { Dim } from '../../src/graph/dims.ts';
 import { Graph, type Target } from '../../src/graph/graph.ts';
 import { compile } from '../../src/pipeline/compile.ts';
@@ -19,6 +18,8 @@ export interface Folder {
   readonly tolerance: number;
   /** The same for z_H, which the step enlarges: in units of its largest value. */
   readonly relative: number;
+  /** Models that are open, by their paths and those of their LoRA. */
+  readonly models: Map<string, Promise<Model>>;
 }
 
 /** One kind of vectors. */
@@ -60,7 +61,15 @@ export function wholeFolder(
 /** GPUs sum in another order and in places with less precision. */
 export function openFolder(root: string, device: string): Folder {
   const cpu = device === 'cpu';
-  return { root, device, tolerance: cpu ? 1e-4 : 1e-3, relative: cpu ? 2e-5 : 2e-4 };
+  const [tolerance, relative] = cpu ? [1e-4, 2e-5] : [1e-3, 2e-4];
+  return { root, device, tolerance, relative, models: new Map() };
+}
+
+/** Closes the models that were opened. */
+export async function closeFolder({ models }: Folder): Promise<void> {
+  const opened = await Promise.allSettled(models.values());
+  for (const model of opened) if (model.status === 'fulfilled') await model.value.close();
+  models.clear();
 }
 
 export function has({ root }: Folder, name: string): boolean {
@@ -92,15 +101,13 @@ export function vectorsOf(model: string, kind: string): string {
 /** The model that vectors without a prefix, LoRA and gradients are of. */
 export const baseModel = 'models/tiny';
 
-const models = new Map<string, Promise<Model>>();
-
 /** Opens a model of the folder, once, with LoRA merged in. */
 export function modelOf(
-  { root }: Folder,
+  { root, models }: Folder,
   name: string,
   loras: readonly string[] = [],
 ): Promise<Model> {
-  const key = [root, name, ...loras].join('\0');
+  const key = [name, ...loras].join('\0');
   const known = models.get(key);
   if (known) return known;
   const paths = loras.map((lora) => join(root, lora));
@@ -133,11 +140,6 @@ export async function run(
   } finally {
     await session.release();
   }
-}
-
-/** A model with some of its weights given. */
-export function withWeights(model: Model, read: ReadWeight): Model {
-  return { ...model, read };
 }
 
 /** Whether sizes are multiples of `factor`, so that one graph for all sizes does. */

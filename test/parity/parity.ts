@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PathError } from '../../src/tensor/errors.ts';
-import { arraysOf, type Folder, jsonOf, type Section } from './folder.ts';
+import { arraysOf, closeFolder, type Folder, jsonOf, type Section } from './folder.ts';
 import { notCovered, row, type Row } from './row.ts';
 import { sections } from './sections.ts';
 
@@ -16,10 +16,14 @@ import { sections } from './sections.ts';
  */
 export async function* parity(folder: Folder): AsyncGenerator<Row> {
   const files = filesIn(folder);
-  for (const section of sections) {
-    for (const file of files.filter((name) => section.files.test(name))) {
-      yield* rowsOfFile(folder, section, file);
+  try {
+    for (const section of sections) {
+      for (const file of files.filter((name) => section.files.test(name))) {
+        yield* rowsOfFile(folder, section, file);
+      }
     }
+  } finally {
+    await closeFolder(folder);
   }
   const covered = new Set<string>();
   for (const file of files) if (isCovered(file)) covered.add(top(file));
