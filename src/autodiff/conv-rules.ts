@@ -6,17 +6,17 @@
  *     y[o] = Σ_k w[k]·x[s·o + d·k - p]
  */
 import {
-  concat,
   conv2d,
   type ConvOptions,
   convTranspose2d,
+  gather,
+  ints,
   matMul,
   reshape,
-  slice,
   sum,
   transpose,
 } from '../graph/functions.ts';
-import type { Value } from '../graph/graph.ts';
+import type { Graph, Value } from '../graph/graph.ts';
 import type { ConvAttributes, ConvTransposeAttributes } from '../graph/ops.ts';
 import { elementCount, type Tensor, zeros } from '../tensor/tensor.ts';
 import { beforehand } from './fixed.ts';
@@ -92,7 +92,7 @@ function inputGradient(dy: Value, x: Value, w: Value, attr: ConvAttributes): Val
 
 /** Turning weights at run time pays up to this many of them, or for this many output pixels. */
 const smallWeights = 1 << 16;
-const manyPixels = 1 << 11;
+const manyPixels = 1 << 9;
 
 /** `[O, C/g, kh, kw] -> [C, O/g, kh, kw]`, turned by half a turn. Undefined where that would be slow. */
 function turnedWeights(w: Value, group: number, dy: Value): Value | undefined {
@@ -104,11 +104,14 @@ function turnedWeights(w: Value, group: number, dy: Value): Value | undefined {
   if (fixed) return fixed;
   const [n, , height, width] = dy.shape as [number, number, number, number];
   if (elementCount(shape) > smallWeights && n * height * width < manyPixels) return undefined;
-  const grouped = reshape(w, [group, out / group, inputs, kh, kw]);
-  let turned = reshape(transpose(grouped, [0, 2, 1, 3, 4]), shape);
-  if (kh > 1) turned = slice(turned, 2, -1, -(2 ** 31), -1);
-  if (kw > 1) turned = slice(turned, 3, -1, -(2 ** 31), -1);
-  return turned;
+  const area = kh * kw;
+  const grouped = transpose(reshape(w, [group, out / group, inputs, area]), [0, 2, 1, 3]);
+  if (area === 1) return reshape(grouped, shape);
+  const backwards = ints(
+    w.graph,
+    Array.from({ length: area }, (_, k) => area - 1 - k),
+  );
+  return reshape(gather(grouped, backwards, 3), shape);
 }
 
 function turn(data: Float32Array, shape: readonly number[], group: number): Tensor<'float32'> {
@@ -145,67 +148,72 @@ function weightGradient(
   const [out, inputs] = [shape[0]! / group, shape[1]!];
   const n = x.shape[0] as number;
   const area = kernel[0] * kernel[1];
-  // [N, g, channels, pixels]
-  const flat = (v: Value, channels: number): Value => reshape(v, [n, group, channels, -1]);
-  const stack = (parts: readonly Value[], channels: number): Value => {
-    const [, , height, width] = parts[0]!.shape as [number, number, number, number];
-    const apart = parts.map((v) => reshape(v, [n, group, 1, channels, height * width]));
-    return reshape(concat(apart, 2), [n, group, area * channels, height * width]);
+  const product = (a: Value, rows: number, b: Value, columns: number): Value => {
+    const [left, right] = [reshape(a, [n, group, rows, -1]), reshape(b, [n, group, columns, -1])];
+    const all = matMul(left, transpose(right, [0, 1, 3, 2]));
+    return n === 1 ? all : sum(all, [0]); // [1, g, rows, columns]
   };
-  const total = (products: Value): Value => (n === 1 ? products : sum(products, [0]));
   if (out < inputs) {
-    const shifted = stack(shiftedOutputs(dy, x, attr), out);
-    const dw = total(matMul(shifted, transpose(flat(x, inputs), [0, 1, 3, 2])));
-    const apart = reshape(dw, [group, area, out, inputs]);
-    return reshape(transpose(apart, [0, 2, 3, 1]), shape);
+    const dw = product(shiftedOutputs(dy, x, attr), out * area, x, inputs);
+    return reshape(transpose(reshape(dw, [group * out, area, inputs]), [0, 2, 1]), shape);
   }
-  const shifted = stack(shiftedInputs(dy, x, attr), inputs);
-  const dw = total(matMul(flat(dy, out), transpose(shifted, [0, 1, 3, 2])));
-  const apart = reshape(dw, [group, out, area, inputs]);
-  return reshape(transpose(apart, [0, 1, 3, 2]), shape);
+  return reshape(product(dy, out, shiftedInputs(x, attr), inputs * area), shape);
 }
 
-function offsets([kh, kw]: readonly [number, number]): readonly [number, number][] {
-  return Array.from({ length: kh * kw }, (_, k) => [Math.floor(k / kw), k % kw]);
+/** x[s·o + d·k - p] at every o: `[N, C·K², OH, OW]`. */
+function shiftedInputs(x: Value, attr: ConvAttributes): Value {
+  const { kernel_shape: kernel, strides, pads } = attr;
+  if ([...kernel, ...strides].every((v) => v === 1) && pads.every((v) => v === 0)) return x;
+  const channels = x.shape[1] as number;
+  return conv2d(x, unitKernels(x.graph, channels, kernel), undefined, {
+    ...options(attr),
+    group: channels,
+  });
 }
 
-/** x[s·o + d·k - p] at every o, for each k. */
-function shiftedInputs(
-  dy: Value,
-  x: Value,
-  { kernel_shape: kernel, strides, pads, dilations }: ConvAttributes,
-): Value[] {
-  const [top, left, bottom, right] = pads;
-  const padded = border(border(x, 2, top, bottom), 3, left, right);
-  const along = (v: Value, i: 0 | 1, k: number): Value => {
-    const start = k * dilations[i];
-    const end = start + ((dy.shape[i + 2] as number) - 1) * strides[i] + 1;
-    return part(v, i + 2, start, end, strides[i]);
-  };
-  return offsets(kernel).map(([i, j]) => along(along(padded, 0, i), 1, j));
-}
-
-/** dy[(i + p - d·k)/s] at every i, zero where that is no element of dy, for each k. */
-function shiftedOutputs(
-  dy: Value,
-  x: Value,
-  { kernel_shape: kernel, strides, pads, dilations }: ConvAttributes,
-): Value[] {
-  const sizes = [0, 1].map((i) => x.shape[i + 2] as number);
+/** dy[(i + p - d·k)/s] at every i, zero where that is no element of dy: `[N, O·K², H, W]`. */
+function shiftedOutputs(dy: Value, x: Value, attr: ConvAttributes): Value {
+  const { kernel_shape: kernel, strides, pads, dilations } = attr;
+  const channels = dy.shape[1] as number;
   let spaced = dy;
   for (const i of [0, 1] as const) {
     spaced = spaceOut(spaced, i + 2, strides[i]);
     const before = dilations[i] * (kernel[i] - 1) - pads[i];
-    const after = sizes[i]! + pads[i] - (spaced.shape[i + 2] as number);
+    const after = (x.shape[i + 2] as number) + pads[i] - (spaced.shape[i + 2] as number);
     spaced = border(spaced, i + 2, before, after);
   }
-  const along = (v: Value, i: 0 | 1, k: number): Value => {
-    const start = dilations[i] * (kernel[i] - 1 - k);
-    return part(v, i + 2, start, start + sizes[i]!, 1);
-  };
-  return offsets(kernel).map(([i, j]) => along(along(spaced, 0, i), 1, j));
+  if (kernel[0] === 1 && kernel[1] === 1) return spaced;
+  const kernels = unitKernels(dy.graph, channels, kernel, true);
+  return conv2d(spaced, kernels, undefined, { dilations, group: channels });
 }
 
-function part(x: Value, axis: number, start: number, end: number, step: number): Value {
-  return start === 0 && end === x.shape[axis] && step === 1 ? x : slice(x, axis, start, end, step);
+const kernelsOf = new WeakMap<Graph, Map<string, Value>>();
+
+/**
+ * Kernels that are 1 in one place and 0 elsewhere, for every place and channel: a convolution with them
+ * makes all shifted copies of its input at once. Made once for a graph.
+ *
+ * @param backwards the last place first
+ * @returns `[C·K², 1, kh, kw]`, for `group` C
+ */
+function unitKernels(
+  graph: Graph,
+  channels: number,
+  [kh, kw]: readonly [number, number],
+  backwards = false,
+): Value {
+  const known = kernelsOf.get(graph) ?? new Map<string, Value>();
+  kernelsOf.set(graph, known);
+  const key = [channels, kh, kw, backwards].join();
+  const area = kh * kw;
+  let kernels = known.get(key);
+  if (!kernels) {
+    const units = zeros('float32', [channels * area, 1, kh, kw]);
+    for (let i = 0; i < channels * area; i++) {
+      units.data[i * area + (backwards ? area - 1 - (i % area) : i % area)] = 1;
+    }
+    kernels = graph.constant(units);
+    known.set(key, kernels);
+  }
+  return kernels;
 }

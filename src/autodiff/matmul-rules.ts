@@ -1,6 +1,7 @@
 /** @file Gradients of the matrix product, batched or with one matrix for all. */
 import { matMul as product, reshape, transpose } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
+import type { OpAttributes } from '../graph/ops.ts';
 import { zeros } from '../tensor/tensor.ts';
 import { beforehand } from './fixed.ts';
 import type { Gradient } from './rule.ts';
@@ -12,27 +13,57 @@ import type { Gradient } from './rule.ts';
  * of A rather than a product each and their sum.
  */
 export function matMul(dy: Value, a: Value, b: Value): readonly Gradient[] {
-  const rows = (x: Value): Value => (x.shape.length === 2 ? x : reshape(x, [-1, x.shape.at(-1)!]));
   return [
     () => product(dy, turned(b)),
     () => (b.shape.length === 2 ? product(turned(rows(a)), rows(dy)) : product(turned(a), dy)),
   ];
 }
 
+const rowsOf = new WeakMap<Value, Value>();
+
+/** `[..., L, K] -> [rows, K]`, once for each value: several products may share an input. */
+function rows(x: Value): Value {
+  if (x.shape.length === 2) return x;
+  const known = rowsOf.get(x) ?? reshape(x, [-1, x.shape.at(-1)!]);
+  rowsOf.set(x, known);
+  return known;
+}
+
+const turnedOf = new WeakMap<Value, Value>();
+
 /** The last two axes exchanged; beforehand, where the matrix is a fixed one. */
 function turned(x: Value): Value {
-  const perm = x.shape.map((_, axis) => axis);
+  const known = turnedOf.get(x) ?? turnedBack(x) ?? turnedBeforehand(x) ?? turnedNow(x);
+  turnedOf.set(x, known);
+  return known;
+}
+
+/** What was turned already. */
+function turnedBack({ node }: Value): Value | undefined {
+  if (node?.op !== 'Transpose') return undefined;
+  const { perm } = node.attributes as OpAttributes['Transpose'];
+  return perm.join() === lastTwo(perm.length).join() ? node.inputs[0] : undefined;
+}
+
+function turnedBeforehand(x: Value): Value | undefined {
+  if (x.shape.length !== 2) return undefined;
+  const [height, width] = x.shape as [number, number];
+  return beforehand(x, 'turned', [width, height], ({ data }) => {
+    const out = zeros('float32', [width, height]);
+    for (let r = 0; r < height; r++) {
+      for (let c = 0; c < width; c++) out.data[c * height + r] = data[r * width + c]!;
+    }
+    return out;
+  });
+}
+
+function turnedNow(x: Value): Value {
+  return transpose(x, lastTwo(x.shape.length));
+}
+
+/** The permutation that exchanges the last two of `rank` axes. */
+function lastTwo(rank: number): number[] {
+  const perm = Array.from({ length: rank }, (_, axis) => axis);
   const [last, other] = [perm.pop()!, perm.pop()!];
-  if (x.shape.length === 2) {
-    const [rows, columns] = x.shape as [number, number];
-    const fixed = beforehand(x, 'turned', [columns, rows], ({ data }) => {
-      const out = zeros('float32', [columns, rows]);
-      for (let r = 0; r < rows; r++) {
-        for (let c = 0; c < columns; c++) out.data[c * rows + r] = data[r * columns + c]!;
-      }
-      return out;
-    });
-    if (fixed) return fixed;
-  }
-  return transpose(x, [...perm, last, other]);
+  return [...perm, last, other];
 }

@@ -28,7 +28,8 @@ export function conv(s: Scope, x: Value, out: number, options: ConvLayerOptions)
   for (const { name, rank, scale } of s.adapters.on(s.path)) {
     const down = s.weight(`lora_A.${name}.weight`, [rank, inputs, kernel, kernel]);
     const up = s.weight(`lora_B.${name}.weight`, [out, rank, 1, 1]);
-    y = add(y, mul(conv2d(conv2d(x, down, undefined, geometry), up), scale));
+    // Scaled where it is small.
+    y = add(y, conv2d(mul(conv2d(x, down, undefined, geometry), scale), up));
   }
   return s.out(y);
 }

@@ -27,7 +27,7 @@ export function linear(
   for (const { name, rank, scale } of s.adapters.on(s.path)) {
     const down = transpose(s.weight(`lora_A.${name}.weight`, [rank, inputs]), [1, 0]);
     const up = transpose(s.weight(`lora_B.${name}.weight`, [out, rank]), [1, 0]);
-    y = add(y, mul(matMul(matMul(x, down), up), scale));
+    y = add(y, matMul(mul(matMul(x, down), scale), up)); // scaled where it is small
   }
   return s.out(y);
 }

@@ -124,6 +124,7 @@ export const cases: readonly Case[] = [
   ['grouped convolution', conv({ group: 2, pads: [1, 1, 1, 1] }), '2x4x3x3', '6x2x3x3', '6'],
   ['depthwise convolution by strides', conv({ group: 3, strides: [2, 2], pads: [1, 1, 1, 1] }), '1x3x5x4', '3x1x3x3'],
   ['grouped convolution to fewer channels', conv({ group: 2 }), '1x6x3x3', '2x3x2x2'],
+  ['convolution with many weights and few pixels', (x, s) => op.conv2d(x, op.mul(s, wave(x.graph, [86, 86, 3, 3])), undefined, { pads: [1, 1, 0, 1] }), '1x86x2x1', 'scalar in 0.5..1.5'],
   ['transposed convolution', (x, w) => op.convTranspose2d(x, w, { strides: [2, 3], pads: [1, 0, 0, 1], outputPadding: [1, 2] }), '1x3x2x3', '3x2x3x3'],
   ['transposed convolution in groups', (x, w) => op.convTranspose2d(x, w, { group: 2, dilations: [1, 2] }), '2x4x2x2', '4x3x2x2'],
   ['convolution with a constant kernel', (x) => op.conv2d(x, x.graph.constant(float32([2, 1, 1, 3], [1, -2, 0.5, 3, 0, 1])), undefined, { group: 2, pads: [0, 1, 0, 1] }), '1x2x2x4'],
@@ -140,6 +141,16 @@ export const cases: readonly Case[] = [
   ['attention', (q, k, v) => q.graph.add('MultiHeadAttention', [q, k, v], { num_heads: 2, scale: 0.6 }), '2x3x4', '2x5x4', '2x5x4'],
   ['attention of a value to itself', (x) => x.graph.add('MultiHeadAttention', [x, x, x], { num_heads: 1, scale: 2 }), '1x3x2'],
 ];
+
+function wave(graph: Graph, shape: readonly number[]): Value {
+  const count = shape.reduce((product, n) => product * n, 1);
+  return graph.constant(
+    float32(
+      shape,
+      Array.from({ length: count }, (_, i) => Math.sin(i * i) / 30),
+    ),
+  );
+}
 
 function indices(x: Value, values: readonly number[], shape: readonly number[]): Value {
   return x.graph.constant(tensor('int64', shape, BigInt64Array.from(values, BigInt)));

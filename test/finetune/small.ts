@@ -106,7 +106,8 @@ export function noise(shape: readonly number[], seed: number, size = 1): Float {
 
 /** Weights drawn by their keys: about as large as training leaves them. */
 export async function readRandom(key: string, shape: readonly number[]): Promise<Float> {
-  const seed = [...key].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) % 1_000_003, 7);
+  const codes = Array.from({ length: key.length }, (_, i) => key.charCodeAt(i));
+  const seed = codes.reduce((sum, code) => (sum * 31 + code) % 1_000_003, 7);
   if (shape.length === 1) {
     const base = /norm/.test(key) && key.endsWith('.weight') ? 1 : 0;
     const values = noise(shape, seed, 0.1);
