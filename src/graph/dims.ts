@@ -67,22 +67,33 @@ export function addDims(dims: readonly Dim[]): Dim {
   }, 0);
 }
 
-/** The product of sizes; several symbolic ones give an opaque text such as `(8*h)*(8*w)`. */
+/** The product of sizes; several symbolic ones give an opaque text such as `64*(h)*(w)`. */
 export function multiplyDims(dims: readonly Dim[]): Dim {
   let known = 1;
   const symbolic: string[] = [];
   for (const dim of dims) {
-    if (typeof dim === 'number') known *= dim;
-    else symbolic.push(dim);
+    const { factor, symbols } = typeof dim === 'number' ? { factor: dim, symbols: [] } : split(dim);
+    known *= factor;
+    symbolic.push(...symbols);
   }
   if (symbolic.length === 0) return known;
-  if (symbolic.length === 1) {
-    if (known === 1) return symbolic[0]!;
-    const a = affine(symbolic[0]!);
-    if (a) return print({ ...a, factor: a.factor * known, offset: a.offset * known });
-  }
-  const factors = symbolic.map((dim) => `(${dim})`).sort();
+  const a = symbolic.length === 1 ? affine(symbolic[0]!) : undefined;
+  if (a) return print({ ...a, factor: a.factor * known, offset: a.offset * known });
+  const factors = symbolic.map((symbol) => `(${symbol})`).sort();
   return known === 1 ? factors.join('*') : `${known}*${factors.join('*')}`;
+}
+
+/** The number in a symbolic size, and what it multiplies: `64*(h)*(w)` is 64, `h` and `w`. */
+function split(dim: string): { factor: number; symbols: string[] } {
+  const a = affine(dim);
+  if (a) return a.offset === 0 ? { factor: a.factor, symbols: [a.symbol] } : one(dim);
+  const [, factor, product] = /^(?:(\d+)\*)?\((.+)\)$/.exec(dim) ?? [];
+  if (product === undefined) return one(dim);
+  return { factor: Number(factor ?? 1), symbols: product.split(')*(') };
+}
+
+function one(dim: string): { factor: number; symbols: string[] } {
+  return { factor: 1, symbols: [dim] };
 }
 
 /** `[2, 64, 8*h]`, for messages. */
