@@ -1,9 +1,11 @@
 /** @file Denoising UNet of Stable Diffusion (Rombach 2022; diffusers UNet2DConditionModel). */
-import { concat, resizeNearest, upsampleNearest } from '../graph/functions.ts';
+import { mapDim } from '../graph/dims.ts';
+import { concat, resizeNearest } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Scope } from '../graph/scope.ts';
 import { activation } from '../nn/activation.ts';
 import { conv } from '../nn/conv.ts';
+import { upsampleConv } from '../nn/upsample.ts';
 import { float32 } from '../tensor/tensor.ts';
 import { norm, resnetBlock } from './resnet.ts';
 import { fixedTimestep, givenTimestep, sinusoid, type Timestep } from './timestep.ts';
@@ -110,13 +112,14 @@ function upBlock(s: Scope, x: Value, width: number, level: number, context: Cont
     if (config.upAttention[level]) h = transformer(s.at('attentions', i), h, down, context);
   }
   if (down === 0) return h;
-  return conv(s.at('upsamplers', 0, 'conv'), upsampleTo(h, skips.at(-1)!), width, { kernel: 3 });
+  return upsampleTo(s.at('upsamplers', 0, 'conv'), h, skips.at(-1)!, width);
 }
 
 /** Twice the size, or one less where the way down rounded up. */
-function upsampleTo(x: Value, like: Value): Value {
-  const [height, width] = like.shape.slice(2);
-  const twice = upsampleNearest(x, 2);
-  if (twice.shape[2] === height && twice.shape[3] === width) return twice;
-  return resizeNearest(x, height as number, width as number);
+function upsampleTo(s: Scope, x: Value, like: Value, width: number): Value {
+  const [height, breadth] = like.shape.slice(2);
+  const isTwice = [2, 3].every((axis) => mapDim(x.shape[axis]!, { mul: 2 }) === like.shape[axis]);
+  if (isTwice) return upsampleConv(s, x, width);
+  const resized = resizeNearest(x, height as number, breadth as number);
+  return conv(s, resized, width, { kernel: 3 });
 }

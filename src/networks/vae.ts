@@ -1,20 +1,12 @@
 /** @file KL-VAE of Stable Diffusion (Rombach 2022; diffusers AutoencoderKL). */
-import {
-  add,
-  conv2d,
-  pad,
-  reshapeLike,
-  slice,
-  transpose,
-  reshape,
-  upsampleNearest,
-} from '../graph/functions.ts';
+import { add, conv2d, pad, reshapeLike, slice, transpose, reshape } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Scope } from '../graph/scope.ts';
 import { activation } from '../nn/activation.ts';
 import { attention } from '../nn/attention.ts';
 import { conv, convGeometry } from '../nn/conv.ts';
 import { linear } from '../nn/linear.ts';
+import { upsampleConv } from '../nn/upsample.ts';
 import { composed, affineOf, scaled } from '../nn/recipes.ts';
 import { ConfigReader, type Json } from './config.ts';
 import { type BlockStyle, norm, resnetBlock } from './resnet.ts';
@@ -183,7 +175,7 @@ export function decodeBody(s: Scope, z: Value, config: VaeConfig): Value {
     for (let i = 0; i <= layersPerBlock; i++)
       h = resnetBlock(block.at('resnets', i), h, width, style);
     if (level < widths.length - 1) {
-      h = conv(block.at('upsamplers', 0, 'conv'), upsampleNearest(h, 2), width, { kernel: 3 });
+      h = upsampleConv(block.at('upsamplers', 0, 'conv'), h, width);
     }
   });
   const last = activation('silu', d.path)(norm(d.at('conv_norm_out'), h, style));
