@@ -6,6 +6,7 @@ import { activation } from '../nn/activation.ts';
 import { attention } from '../nn/attention.ts';
 import { linear } from '../nn/linear.ts';
 import { layerNorm } from '../nn/norm.ts';
+import { ConfigError } from '../tensor/errors.ts';
 import { float32 } from '../tensor/tensor.ts';
 import { ConfigReader, type Json } from './config.ts';
 
@@ -34,6 +35,11 @@ export function clipTextConfig(json: Json, where: string): ClipTextConfig {
     epsilon: c.number('layer_norm_eps', 1e-5),
   };
   activation(config.activation, where);
+  if (config.hidden % config.heads !== 0) {
+    throw new ConfigError(
+      `${where}: expected "num_attention_heads" to divide "hidden_size" ${config.hidden}, got ${config.heads}.`,
+    );
+  }
   return config;
 }
 

@@ -1,5 +1,6 @@
 /** @file Reads `unet/config.json` of SD 1.x and 2.x and of models of the same class. */
 import { activation } from '../nn/activation.ts';
+import { ConfigError } from '../tensor/errors.ts';
 import { ConfigReader, type Json } from './config.ts';
 import type { BlockStyle } from './resnet.ts';
 import type { SinusoidOptions } from './timestep.ts';
@@ -63,8 +64,26 @@ export function unetConfig(json: Json, where: string, identityNorm = false): Une
     },
   };
   activation(config.style.activation, where);
+  checkHeads(config, headsKey, where);
   c.finish();
   return config;
+}
+
+/** diffusers would round the width of a head down, and project to fewer channels. */
+function checkHeads(
+  { blockOutChannels: widths, heads, downAttention, upAttention, mid }: UnetConfig,
+  key: string,
+  where: string,
+): void {
+  widths.forEach((width, level) => {
+    const middle = level === widths.length - 1 && mid === 'UNetMidBlock2DCrossAttn';
+    const attends = downAttention[level] || upAttention.at(-1 - level) || middle;
+    const rest = width % heads[level]!;
+    if (!attends || rest === 0) return;
+    throw new ConfigError(
+      `${where}: expected "${key}" to divide the ${width} channels of its block, got ${heads[level]}. This variant is not built.`,
+    );
+  });
 }
 
 function midBlock(c: ConfigReader, json: Json): UnetConfig['mid'] {
