@@ -94,3 +94,23 @@ function areaWeights(from: number, to: number): Weights {
 export function filterWeights(from: number, to: number, filter: Filter): Weights {
   return filter === 'area' ? areaWeights(from, to) : kernelWeights(from, to, filter);
 }
+
+/** Weights of one direction and the size they lead to. */
+export interface Pass {
+  readonly to: number;
+  readonly weights: Weights;
+}
+
+/** The part of a pass that makes outputs `from` to `to`, over source samples counted from `origin`. */
+export function slicePass({ weights }: Pass, from: number, to: number, origin: number): Pass {
+  const { first, taps, stride, values } = weights;
+  return {
+    to: to - from,
+    weights: {
+      first: first.slice(from, to).map((at) => at - origin),
+      taps: taps.subarray(from, to),
+      stride,
+      values: values.subarray(from * stride, to * stride),
+    },
+  };
+}

@@ -1,5 +1,5 @@
 /** @file Resizing of bytes in Pillow's fixed point, bit for bit (`Resample.c`, 8 bits a channel). */
-import { type Filter, filterWeights, type Weights } from './filters.ts';
+import type { Pass, Weights } from './filters.ts';
 
 /** Fraction bits of Pillow's 8-bit weights: 32 less 8 for the sample and 2 for overshoot and sign. */
 const PRECISION_BITS = 22;
@@ -93,23 +93,19 @@ function bytesDown(
  * that keeps its size is left out.
  *
  * @param data `height * width * channels` bytes, straight from the top left.
- * @returns `toHeight * toWidth * channels` bytes; `data` itself when nothing changes.
+ * @returns as many rows and columns as the passes lead to; `data` itself when nothing changes.
  */
 export function resizeBytes(
   data: Uint8Array,
   size: { readonly width: number; readonly height: number; readonly channels: number },
-  toWidth: number,
-  toHeight: number,
-  filter: Filter,
+  horizontal: Pass | undefined,
+  vertical: Pass | undefined,
 ): Uint8Array {
   const { width, height, channels } = size;
-  const across =
-    toWidth === width
-      ? data
-      : bytesAcross(data, height, channels, width, toWidth, filterWeights(width, toWidth, filter));
-  const down =
-    toHeight === height
-      ? across
-      : bytesDown(across, toWidth * channels, toHeight, filterWeights(height, toHeight, filter));
+  const across = horizontal
+    ? bytesAcross(data, height, channels, width, horizontal.to, horizontal.weights)
+    : data;
+  const rowLength = (horizontal?.to ?? width) * channels;
+  const down = vertical ? bytesDown(across, rowLength, vertical.to, vertical.weights) : across;
   return new Uint8Array(down.buffer, down.byteOffset, down.length);
 }

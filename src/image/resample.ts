@@ -1,6 +1,6 @@
 /** @file Resizing of pictures: bytes exactly as Pillow, other depths with the same filters in floats. */
 import { ShapeError, UsageError } from '../tensor/errors.ts';
-import { type Filter, filterWeights, type Weights } from './filters.ts';
+import { type Filter, filterWeights, type Pass, slicePass, type Weights } from './filters.ts';
 import { fullScale, hasAlpha, type Picture, type Samples, samplesLike } from './picture.ts';
 import { resizeBytes } from './resample-bytes.ts';
 
@@ -55,6 +55,32 @@ function floatsDown(
   return out;
 }
 
+/** The passes from one size to another; a direction that keeps its size has none. */
+function passes(
+  from: { readonly width: number; readonly height: number },
+  width: number,
+  height: number,
+  filter: Filter,
+): { horizontal: Pass | undefined; vertical: Pass | undefined } {
+  const pass = (size: number, to: number): Pass | undefined =>
+    size === to ? undefined : { to, weights: filterWeights(size, to, filter) };
+  return { horizontal: pass(from.width, width), vertical: pass(from.height, height) };
+}
+
+function resizeByPasses(
+  data: Samples,
+  size: Size,
+  horizontal: Pass | undefined,
+  vertical: Pass | undefined,
+): Float32Array {
+  const across = horizontal
+    ? floatsAcross(data, size, horizontal.to, horizontal.weights)
+    : Float32Array.from(data);
+  if (!vertical) return across;
+  const rowLength = (horizontal?.to ?? size.width) * size.channels;
+  return floatsDown(across, rowLength, vertical.to, vertical.weights);
+}
+
 /**
  * Interleaved samples of any depth resized in floating point: nothing is rounded or clipped.
  *
@@ -68,11 +94,8 @@ export function resizeFloats(
   toHeight: number,
   filter: Filter,
 ): Float32Array {
-  const { width, height, channels } = size;
-  const across = floatsAcross(data, size, toWidth, filterWeights(width, toWidth, filter));
-  if (toHeight === height) return across;
-  const weights = filterWeights(height, toHeight, filter);
-  return floatsDown(across, toWidth * channels, toHeight, weights);
+  const { horizontal, vertical } = passes(size, toWidth, toHeight, filter);
+  return resizeByPasses(data, size, horizontal, vertical);
 }
 
 /** Values on the scale of `like` as its samples, clipped, integers rounded to the nearest. */
@@ -113,6 +136,25 @@ function unpremultiply(
   }
 }
 
+function resizePicture(
+  picture: Picture,
+  horizontal: Pass | undefined,
+  vertical: Pass | undefined,
+): Picture {
+  const { channels, data } = picture;
+  const width = horizontal?.to ?? picture.width;
+  const height = vertical?.to ?? picture.height;
+  if (!horizontal && !vertical) return picture;
+  if (data instanceof Uint8Array && !hasAlpha(picture)) {
+    return { width, height, channels, data: resizeBytes(data, picture, horizontal, vertical) };
+  }
+  const straight = resizeByPasses(data, picture, horizontal, vertical);
+  if (!hasAlpha(picture)) return { width, height, channels, data: quantise(straight, data) };
+  const values = resizeByPasses(premultiply(picture), picture, horizontal, vertical);
+  unpremultiply(values, straight, channels, fullScale(data));
+  return { width, height, channels, data: quantise(values, data) };
+}
+
 /**
  * A picture at another size. Bytes without alpha come out exactly as from Pillow's `Image.resize`
  * (before Pillow 13, which goes down first where that is shorter); other depths by the same filters
@@ -132,16 +174,45 @@ export function resize(
   if (!(Number.isInteger(width) && width > 0 && Number.isInteger(height) && height > 0)) {
     throw new UsageError(`resize: expected a size of at least 1x1, got ${width}x${height}.`);
   }
-  const { channels, data } = picture;
-  if (width === picture.width && height === picture.height) return picture;
-  if (data instanceof Uint8Array && !hasAlpha(picture)) {
-    return { width, height, channels, data: resizeBytes(data, picture, width, height, filter) };
+  const { horizontal, vertical } = passes(picture, width, height, filter);
+  return resizePicture(picture, horizontal, vertical);
+}
+
+/** `resize` for a picture that is not in memory: some rows at a time, with the same samples. */
+export class BandResizer {
+  readonly #horizontal: Pass | undefined;
+  readonly #vertical: Pass | undefined;
+
+  constructor(
+    from: { readonly width: number; readonly height: number },
+    width: number,
+    height: number,
+    filter: Filter = 'bicubic',
+  ) {
+    const { horizontal, vertical } = passes(from, width, height, filter);
+    this.#horizontal = horizontal;
+    this.#vertical = vertical;
   }
-  const straight = resizeFloats(data, picture, width, height, filter);
-  if (!hasAlpha(picture)) return { width, height, channels, data: quantise(straight, data) };
-  const values = resizeFloats(premultiply(picture), picture, width, height, filter);
-  unpremultiply(values, straight, channels, fullScale(data));
-  return { width, height, channels, data: quantise(values, data) };
+
+  /** The half-open range of source rows that output rows `from` to `to` are made of. */
+  needs(from: number, to: number): { readonly from: number; readonly to: number } {
+    if (!this.#vertical) return { from, to };
+    const { first, taps } = this.#vertical.weights;
+    return { from: first[from]!, to: first[to - 1]! + taps[to - 1]! };
+  }
+
+  /**
+   * Output rows `from` to `to`.
+   *
+   * @param source source rows of which the first is row `top` of the whole, at least those needed
+   */
+  rows(source: Picture, top: number, from: number, to: number): Picture {
+    const { from: first, to: end } = this.needs(from, to);
+    const row = source.width * source.channels;
+    const data = source.data.subarray((first - top) * row, (end - top) * row);
+    const vertical = this.#vertical && slicePass(this.#vertical, from, to, first);
+    return resizePicture({ ...source, height: end - first, data }, this.#horizontal, vertical);
+  }
 }
 
 /**

@@ -1,46 +1,69 @@
-/** @file Cuts a tile out of a planar picture; outside the picture it is mirrored. */
+/** @file Cuts a tile out of a picture, or out of those of its rows that are at hand; outside it is mirrored. */
+import { fullScale, hasAlpha, type Picture } from '../image/picture.ts';
 import { ShapeError } from '../tensor/errors.ts';
 import type { AxisPlan, TilePlan } from './tiles.ts';
 
+/** The half-open range of the picture's rows that the tiles of row `row` show. */
+export function rowsOf(
+  { y }: TilePlan,
+  row: number,
+): { readonly from: number; readonly to: number } {
+  const shown = sourceIndices(y, row);
+  return { from: Math.min(...shown), to: Math.max(...shown) + 1 };
+}
+
 /**
- * The pixels of the tile at `plan.x.tiles[column]`, `plan.y.tiles[row]`.
+ * The pixels of the tile at `plan.x.tiles[column]`, `plan.y.tiles[row]`, as networks take them.
  *
  * Padding repeats the picture mirrored at its edges (the edge pixel twice), as often as needed,
  * so that it holds no step that the picture does not hold, down to pictures of one pixel.
  *
- * @param source `[channels, y.size, x.size]`, row-major
- * @param target where to write; a new array when left out
- * @returns `[channels, y.length, x.length]`
- * @throws ShapeError when `source` or `target` has another size
+ * @param band rows of the picture, grey or RGB, of its full width; the first is row `top`
+ * @returns `[3, y.length, x.length]` in [-1, 1]
+ * @throws ShapeError when `band` has another width, alpha, or not the rows that the tile shows
  */
 export function cropTile(
-  source: Float32Array,
+  band: Picture,
+  top: number,
   plan: TilePlan,
   column: number,
   row: number,
-  target?: Float32Array,
 ): Float32Array {
   const { x, y } = plan;
-  const channels = source.length / (x.size * y.size);
-  const count = channels * x.length * y.length;
-  const tile = target ?? new Float32Array(Number.isInteger(channels) ? count : 0);
-  if (!Number.isInteger(channels) || tile.length !== count) {
+  const { from, to } = rowsOf(plan, row);
+  if (band.width !== x.size || hasAlpha(band) || from < top || to > top + band.height) {
     throw new ShapeError(
-      `crop: expected planes of ${x.size}x${y.size} and a tile of ${x.length}x${y.length}, ` +
-        `got ${source.length} and ${tile.length} elements.`,
+      `crop: expected rows ${from} to ${to} of colour, ${x.size} wide, ` +
+        `got rows ${top} to ${top + band.height} of ${band.channels} channels, ${band.width} wide.`,
     );
   }
-  const columns = sourceIndices(x, column);
-  const rows = sourceIndices(y, row);
-  let to = 0;
-  for (let c = 0; c < channels; c++) {
-    for (const line of rows) {
-      const from = (c * y.size + line) * x.size;
-      for (const at of columns) tile[to++] = source[from + at]!;
+  const { channels, data } = band;
+  const area = x.length * y.length;
+  const tile = new Float32Array(3 * area);
+  const table = data instanceof Uint8Array ? signedBytes : undefined;
+  const gain = 2 / fullScale(data);
+  const columns = sourceIndices(x, column).map((at) => at * channels);
+  let p = 0;
+  for (const line of sourceIndices(y, row)) {
+    const start = (line - top) * x.size * channels;
+    for (let c = 0; c < channels; c++) {
+      const out = c * area + p;
+      const from = start + c;
+      if (table)
+        for (let k = 0; k < x.length; k++) tile[out + k] = table[data[from + columns[k]!]!]!;
+      else for (let k = 0; k < x.length; k++) tile[out + k] = data[from + columns[k]!]! * gain - 1;
     }
+    p += x.length;
   }
+  if (channels === 1) for (const c of [1, 2]) tile.copyWithin(c * area, 0, area);
   return tile;
 }
+
+/** Every byte in the float32 arithmetic of torchvision's `ToTensor`, then brought to [-1, 1]. */
+const signedBytes = Float32Array.from(
+  { length: 256 },
+  (_, v) => Math.fround(Math.fround(v / 255) * 2) - 1,
+);
 
 /** For each pixel of a tile along one axis, the picture's pixel that it shows. */
 function sourceIndices(axis: AxisPlan, index: number): Int32Array {

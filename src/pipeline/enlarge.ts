@@ -1,8 +1,8 @@
-/** @file The network's input: the picture at its final size, as planes, and its alpha apart. */
-import { alphaOf, type Picture, toPlanes, withoutAlpha } from '../image/picture.ts';
+/** @file The network's input: the picture at its final size, its alpha apart. */
+import { bleedColor } from '../image/bleed.ts';
+import { alphaOf, type Picture, withoutAlpha } from '../image/picture.ts';
 import { resize } from '../image/resample.ts';
-import { UsageError } from '../tensor/errors.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { Size } from './size.ts';
 
 /** A picture on its way through the networks. */
 export interface Enlarged {
@@ -10,23 +10,13 @@ export interface Enlarged {
   readonly color: Picture;
   /** Alpha at the final size, one channel; undefined where there is none. */
   readonly alpha: Picture | undefined;
-  /** `color` as RGB planes `[3, H, W]` in [-1, 1]. */
-  readonly planes: Tensor<'float32'>;
 }
 
 /**
- * Enlarges a picture by `scale`, to exactly `round(size * scale)` and at least one pixel.
- *
- * @throws UsageError when the scale is not a number above 0, up to 16
+ * Enlarges a picture to exactly this size. Colour that alpha hides is replaced by the colour around
+ * it first: networks look at it, and would spread it into the visible edge.
  */
-export function enlarge(picture: Picture, scale: number): Enlarged {
-  if (!(scale > 0 && scale <= 16)) {
-    throw new UsageError(`scale: expected a number above 0 and up to 16, got ${scale}.`);
-  }
-  const [width, height] = [picture.width, picture.height].map((size) =>
-    Math.max(1, Math.round(size * scale)),
-  ) as [number, number];
-  const large = resize(picture, width, height);
-  const color = withoutAlpha(large);
-  return { color, alpha: alphaOf(large), planes: toPlanes(color) };
+export function enlarge(picture: Picture, { width, height }: Size): Enlarged {
+  const large = resize(bleedColor(picture), width, height);
+  return { color: withoutAlpha(large), alpha: alphaOf(large) };
 }

@@ -1,26 +1,32 @@
 /** @file Upscales pictures in this thread: enlarge, generate tile by tile, blend, match the colour. */
-import { adainInPlace, wavelet } from '../image/color-fix.ts';
-import { momentsOfPlanes, statistics } from '../image/color-statistics.ts';
-import { colorChannels, fromPlanes, type Picture, toPlanes, withAlpha } from '../image/picture.ts';
+import { momentsOfPicture, momentsOfPlanes, statistics } from '../image/color-statistics.ts';
+import { type Picture, withAlpha } from '../image/picture.ts';
 import { latentReduction } from '../networks/osediff.ts';
 import type { Tensors } from '../runtime/session.ts';
+import { DeviceError, UsageError } from '../tensor/errors.ts';
 import { tensor, type Tensor } from '../tensor/tensor.ts';
-import { TileBlender } from './blend.ts';
-import { cropTile } from './crop.ts';
 import { chooseDevice } from './device.ts';
-import { type Enlarged, enlarge } from './enlarge.ts';
-import { generate } from './generate.ts';
+import { enlarge } from './enlarge.ts';
+import { finishRows } from './finish.ts';
+import { type Generate, generate } from './generate.ts';
 import { openModel } from './model.ts';
 import { latentNoise } from './noise.ts';
 import { promptEncoder } from './prompt.ts';
 import { publishedUpscaler } from './published.ts';
+import { type GenerateRows, type RawTask, upscaleRaw } from './raw-upscale.ts';
+import { pictureRows } from './rows.ts';
+import { rubbish } from './rubbish.ts';
+import { outputSize, type Size } from './size.ts';
+import { type GenerateTile, runTiles } from './tile-run.ts';
 import { planTiles, type TilePlan } from './tiles.ts';
-import type { ColorFix, ModelSummary, UpscaleOptions, UpscalerOptions } from './types.ts';
+import type { ModelSummary, UpscaleOptions, UpscalerOptions } from './types.ts';
 
 /** An upscaler in this thread, which a run blocks. */
 export interface LocalUpscaler {
   readonly model: ModelSummary;
   upscale(picture: Picture, options?: UpscaleOptions): Promise<Picture>;
+  /** Upscales from file to file what does not fit into memory. */
+  upscaleRaw(task: RawTask, options?: UpscaleOptions): Promise<Size>;
   dispose(): Promise<void>;
 }
 
@@ -35,91 +41,102 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
   const published = publishedUpscaler(model, compile, prompts);
   const { generator: config, tile: usualTile, overlap: usualOverlap } = model.config;
   const align = latentReduction(config);
+  /** For tiles that come out as rubbish: float32 on the CPU, unless that is what made them. */
+  let exact: Generate | undefined;
 
-  /** The generator over all tiles. @returns planes `[3, H, W]` in [-1, 1] */
-  async function generateTiles(
-    { planes }: Enlarged,
-    plan: TilePlan,
-    text: Tensors,
-    options: UpscaleOptions,
-  ): Promise<Tensor<'float32'>> {
-    const { onProgress, signal, sample = false, seed = 0 } = options;
-    const { x, y } = plan;
-    const out = new Float32Array(planes.data.length);
-    const blender = new TileBlender(plan, 3);
-    const total = x.tiles.length * y.tiles.length;
-    let done = 0;
-    for (const [row, { start: top }] of y.tiles.entries()) {
-      for (const [column, { start: left }] of x.tiles.entries()) {
-        await breathe();
-        signal?.throwIfAborted();
-        const data = cropTile(planes.data, plan, column, row);
-        const input = tensor('float32', [1, 3, y.length, x.length], data);
-        const box = {
-          left: left / align,
-          top: top / align,
-          width: x.length / align,
-          height: y.length / align,
-        };
-        const noise = sample ? latentNoise(seed, config.vae.latentChannels, box) : undefined;
-        const result = await generator.run(input, text, noise);
-        const band = blender.add(column, row, result.data);
-        for (const [c, plane] of band?.planes.entries() ?? []) {
-          out.set(plane, (c * y.size + band!.top) * x.size);
-        }
-        onProgress?.({ phase: 'tiles', done: ++done, total });
-      }
-    }
-    return tensor('float32', planes.shape, out);
+  function plan({ width, height }: Size, { tile = usualTile, overlap }: UpscaleOptions): TilePlan {
+    const least = overlap ?? Math.min(usualOverlap, Math.floor(tile / 4));
+    return planTiles({ width, height, tile, overlap: least, align, phase: align });
   }
+
+  function generateTile(text: Tensors, { sample = false, seed = 0 }: UpscaleOptions): GenerateTile {
+    return async (input, { left, top }) => {
+      const [, , height, width] = input.shape as [number, number, number, number];
+      const box = {
+        left: left / align,
+        top: top / align,
+        width: width / align,
+        height: height / align,
+      };
+      const noise = sample ? latentNoise(seed, config.vae.latentChannels, box) : undefined;
+      const result = await generator.run(input, text, noise);
+      const fault = rubbish(input.data, result.data);
+      if (fault === undefined) return result;
+      return retry(fault, input, text, noise);
+    };
+  }
+
+  /** A second try where numbers are wider. */
+  async function retry(
+    fault: string,
+    input: Tensor<'float32'>,
+    text: Tensors,
+    noise: Tensor<'float32'> | undefined,
+  ): Promise<Tensor<'float32'>> {
+    if (device !== 'cpu' || precision !== 'fp32') {
+      exact ??= generate(model, { device: 'cpu', precision: 'fp32' });
+      const result = await exact.run(input, text, noise);
+      if (rubbish(input.data, result.data) === undefined) return result;
+    }
+    throw new DeviceError(
+      `${model.name}: expected a picture from the network, got ${fault}, in float32 too. The weights may be damaged: import the model again.`,
+    );
+  }
+
+  const generateRows: GenerateRows = async (source, options, onBand) => {
+    const text = await prompts.encode(options.prompt ?? '');
+    await runTiles(source, plan(source, options), generateTile(text, options), onBand, options);
+  };
 
   return {
     model: { name: model.name, device, precision },
     async upscale(picture, options = {}) {
-      const { scale = 4, prompt = '', color = 'adain', onProgress, signal } = options;
+      const { color = 'adain', detail = 1, onProgress, signal } = options;
+      checkDetail(detail);
       if (options.asPublished) return published.upscale(picture, options);
       onProgress?.({ phase: 'prepare', done: 0, total: 1 });
-      const enlarged = enlarge(picture, scale);
-      const plan = planTiles({
-        width: enlarged.color.width,
-        height: enlarged.color.height,
-        tile: options.tile ?? usualTile,
-        overlap:
-          options.overlap ?? Math.min(usualOverlap, Math.floor((options.tile ?? usualTile) / 4)),
-        align,
-        phase: align,
+      const { color: source, alpha } = enlarge(picture, outputSize(picture, options));
+      const { width, height } = source;
+      const area = width * height;
+      const data = new Float32Array(3 * area);
+      await generateRows(pictureRows(source, alpha), options, async ({ top, planes }) => {
+        for (const [c, plane] of planes.entries()) {
+          const base = c * area + top * width;
+          for (let i = 0; i < plane.length; i++) data[base + i] = plane[i]! * 0.5 + 0.5;
+        }
       });
-      const text = await prompts.encode(prompt);
-      const planes = await generateTiles(enlarged, plan, text, options);
       signal?.throwIfAborted();
       onProgress?.({ phase: 'finish', done: 0, total: 1 });
-      matchColor(planes, enlarged.color, color);
-      const channels = colorChannels(enlarged.color);
-      const result = fromPlanes(planes, { like: picture.data, channels, range: 'unit' });
-      return enlarged.alpha ? withAlpha(result, enlarged.alpha) : result;
+      const planes = tensor('float32', [3, height, width], data);
+      const matched = color === 'adain' && {
+        statistics: {
+          result: statistics(momentsOfPlanes(planes)),
+          source: statistics(momentsOfPicture(source)),
+        },
+      };
+      const result = finishRows(planes, source, { color, detail, like: picture.data, ...matched });
+      return alpha ? withAlpha(result, alpha) : result;
+    },
+    async upscaleRaw(task, options = {}) {
+      checkDetail(options.detail ?? 1);
+      if (options.asPublished) {
+        throw new UsageError(
+          'as published: expected a picture that fits into memory, got a larger one.',
+        );
+      }
+      return upscaleRaw(task, generateRows, options);
     },
     async dispose() {
       await generator.release();
+      await exact?.release();
       await published.release();
       await model.close();
     },
   };
 }
 
-/** Lets messages and timers through: a run blocks the thread. */
-function breathe(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}
-
-/** Brings planes from [-1, 1] to [0, 1], in place, and matches their colour to the input's. */
-function matchColor(planes: Tensor<'float32'>, source: Picture, fix: ColorFix): void {
-  const { data } = planes;
-  for (let i = 0; i < data.length; i++) data[i] = data[i]! * 0.5 + 0.5;
-  if (fix === 'none') return;
-  const wanted = toPlanes(source, 'unit');
-  if (fix === 'wavelet') data.set(wavelet(planes, wanted).data);
-  else
-    adainInPlace(planes, statistics(momentsOfPlanes(planes)), statistics(momentsOfPlanes(wanted)));
+function checkDetail(detail: number): void {
+  if (!(detail >= 0 && detail <= 1)) {
+    throw new UsageError(`detail: expected a number from 0 to 1, got ${detail}.`);
+  }
 }

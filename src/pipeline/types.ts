@@ -1,6 +1,8 @@
 /** @file The public types of upscaling: what a caller asks for, and what comes back. */
 import type { Sharp } from 'sharp';
 import type { Picture } from '../image/picture.ts';
+import type { RawTask } from './raw-upscale.ts';
+import type { Size } from './size.ts';
 
 /** A LoRA on disk: its file alone, or with a strength (1 is as trained, 0 is without it). */
 export type LoraChoice = string | { path: string; strength?: number };
@@ -24,6 +26,13 @@ export interface UpscalerOptions {
 export interface UpscaleOptions {
   /** Output size over input size; the output is exactly `round(size * scale)`. @default 4 */
   scale?: number;
+  /** Output pixels, instead of the scale; with only one of width and height the shape is kept. */
+  width?: number;
+  height?: number;
+  /** Output size in millions of pixels, instead of the scale. */
+  megapixels?: number;
+  /** How much of what the model adds enters: 0 is plain enlargement, 1 all of it. @default 1 */
+  detail?: number;
   /** Text that the network is conditioned on. @default '' */
   prompt?: string;
   /** Colour matching. @default 'adain' */
@@ -70,6 +79,11 @@ export interface Upscaler {
    * @returns the same number of channels and the same array type at the new size
    */
   upscale(input: Picture | Sharp, options?: UpscaleOptions): Promise<Picture>;
+  /**
+   * Upscale decoded rows from file to file: memory follows the picture's width, not its height.
+   * Absent from upscalers that only take pictures in memory.
+   */
+  upscaleRaw?(task: RawTask, options?: UpscaleOptions): Promise<Size>;
   readonly model: ModelSummary;
   /** Free the model. Calls under way are rejected. */
   dispose(): Promise<void>;

@@ -4,7 +4,8 @@ import { readPipeline } from '../image/codec.ts';
 import { makePicture, type Picture } from '../image/picture.ts';
 import * as errors from '../tensor/errors.ts';
 import { startThread } from '../tensor/thread.ts';
-import type { PlainOptions, Reply, Request } from './messages.ts';
+import type { Reply, Request } from './messages.ts';
+import type { Size } from './size.ts';
 import type { ModelSummary, UpscaleOptions, Upscaler, UpscalerOptions } from './types.ts';
 
 interface Pending {
@@ -36,7 +37,12 @@ export async function loadUpscaler(options: UpscalerOptions = {}): Promise<Upsca
     async upscale(input, { onProgress, signal, ...plain } = {}) {
       signal?.throwIfAborted();
       const picture = isPipeline(input) ? await readPipeline(input) : checked(input);
-      return thread.upscale(picture, plain, onProgress, signal);
+      const request = { kind: 'upscale', picture, options: plain } as const;
+      return thread.work<Picture>(request, onProgress, signal);
+    },
+    upscaleRaw(task, { onProgress, signal, ...plain } = {}) {
+      const request = { kind: 'upscale-raw', task, options: plain } as const;
+      return thread.work<Size>(request, onProgress, signal);
     },
     dispose: () => thread.end(),
   };
@@ -50,14 +56,17 @@ function checked({ width, height, channels, data }: Picture): Picture {
   return makePicture(width, height, channels, data);
 }
 
+/** What a thread is asked to do for a picture, before it has a number. */
+type Work = Numberless<Extract<Request, { kind: 'upscale' | 'upscale-raw' }>>;
+type Numberless<R> = R extends Request ? Omit<R, 'id'> : never;
+
 interface Thread {
   ask<T>(request: { kind: 'open'; options: UpscalerOptions }): Promise<T>;
-  upscale(
-    picture: Picture,
-    options: PlainOptions,
+  work<T>(
+    work: Work,
     onProgress: UpscaleOptions['onProgress'],
     signal: AbortSignal | undefined,
-  ): Promise<Picture>;
+  ): Promise<T>;
   end(): Promise<void>;
 }
 
@@ -93,8 +102,7 @@ function startUpscaling(): Thread {
   worker.on('message', (reply: Reply) => {
     if (reply.kind === 'progress') pending.get(reply.id)?.onProgress?.(reply.progress);
     else if (reply.kind === 'failed') settle(reply.id)?.reject(revive(reply));
-    else
-      settle(reply.id)?.resolve((reply.kind === 'opened' ? reply.model : reply.picture) as never);
+    else settle(reply.id)?.resolve(answerOf(reply) as never);
   });
   worker.on('error', (cause) =>
     failAll(new errors.DeviceError(`upscaler: ${cause.message}`, { cause })),
@@ -103,12 +111,17 @@ function startUpscaling(): Thread {
 
   return {
     ask: (request) => send({ ...request, id: next++ }),
-    async upscale(picture, options, onProgress, signal) {
+    async work<T>(
+      work: Work,
+      onProgress: UpscaleOptions['onProgress'],
+      signal: AbortSignal | undefined,
+    ) {
+      signal?.throwIfAborted();
       const id = next++;
       const abort = (): void => worker.postMessage({ kind: 'abort', id } satisfies Request);
       signal?.addEventListener('abort', abort, { once: true });
       try {
-        return await send<Picture>({ kind: 'upscale', id, picture, options }, onProgress);
+        return await send<T>({ ...work, id }, onProgress);
       } catch (error) {
         signal?.throwIfAborted();
         throw error;
@@ -120,6 +133,14 @@ function startUpscaling(): Thread {
       await worker.terminate();
     },
   };
+}
+
+/** What a reply brings. */
+function answerOf(
+  reply: Exclude<Reply, { kind: 'progress' | 'failed' }>,
+): ModelSummary | Picture | Size {
+  if (reply.kind === 'opened') return reply.model;
+  return reply.kind === 'upscaled' ? reply.picture : reply.size;
 }
 
 /** The worker's error, as the class that was thrown there. */

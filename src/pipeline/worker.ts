@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { type LocalUpscaler, openUpscaler } from './local.ts';
 import type { Reply, Request } from './messages.ts';
+import type { UpscaleOptions } from './types.ts';
 
 const port = parentPort!;
 const aborts = new Map<number, AbortController>();
@@ -17,11 +18,17 @@ async function answer(request: Exclude<Request, { kind: 'abort' }>): Promise<voi
   }
   const { signal } = aborts.get(id)!;
   signal.throwIfAborted();
-  const picture = await upscaler!.upscale(request.picture, {
+  const options: UpscaleOptions = {
     ...request.options,
     signal,
     onProgress: (progress) => port.postMessage({ kind: 'progress', id, progress } satisfies Reply),
-  });
+  };
+  if (request.kind === 'upscale-raw') {
+    const size = await upscaler!.upscaleRaw(request.task, options);
+    port.postMessage({ kind: 'upscaled-raw', id, size } satisfies Reply);
+    return;
+  }
+  const picture = await upscaler!.upscale(request.picture, options);
   const transfer = [picture.data.buffer as ArrayBuffer];
   port.postMessage({ kind: 'upscaled', id, picture } satisfies Reply, transfer);
 }

@@ -4,6 +4,7 @@ import { filterWeights } from '../../src/image/filters.ts';
 import { readPicture } from '../../src/image/codec.ts';
 import { type Channels, makePicture, type Picture, type Samples } from '../../src/image/picture.ts';
 import {
+  BandResizer,
   reduceByArea,
   resize,
   resizeFloats,
@@ -177,3 +178,39 @@ test('area averaging keeps the mean and refuses to enlarge', (t) => {
   t.throws(() => reduceByArea(input, 11, 5), { message: /expected at most 10x12, got 11x5/ });
   t.throws(() => resize(input, 0, 5), { message: /at least 1x1, got 0x5/ });
 });
+
+for (const [channels, Type] of [
+  [3, Uint8Array],
+  [1, Uint16Array],
+  [4, Uint8Array],
+] as const) {
+  test(`bands of ${channels} channels of ${Type.name} are the whole picture's rows`, (t) => {
+    const next = random(channels);
+    const scale = Type === Uint8Array ? 256 : 65536;
+    const data = new Type(19 * 23 * channels).map(() => next() * scale);
+    const picture = makePicture(19, 23, channels, data);
+    for (const [width, height] of [
+      [76, 92],
+      [19, 60],
+      [31, 23],
+      [10, 12],
+    ] as const) {
+      const whole = resize(picture, width, height);
+      const resizer = new BandResizer(picture, width, height);
+      for (const [from, to] of [
+        [0, 5],
+        [3, 11],
+        [9, 12],
+        [0, height],
+      ] as const) {
+        const needed = resizer.needs(from, to);
+        const row = 19 * channels;
+        const part = data.slice(needed.from * row, needed.to * row);
+        const source = makePicture(19, needed.to - needed.from, channels, part);
+        const band = resizer.rows(source, needed.from, from, to);
+        const expected = whole.data.subarray(from * width * channels, to * width * channels);
+        t.deepEqual(band.data, expected.slice());
+      }
+    }
+  });
+}

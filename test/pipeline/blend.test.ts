@@ -1,11 +1,31 @@
 import test from 'ava';
 import { ShapeError, UsageError } from '../../src/tensor/errors.ts';
 import { TileBlender } from '../../src/pipeline/blend.ts';
-import { cropTile } from '../../src/pipeline/crop.ts';
 import { planTiles, type TileOptions, type TilePlan } from '../../src/pipeline/tiles.ts';
 import { random } from '../helpers/random.ts';
 
 type Transform = (tile: Float32Array, column: number, row: number) => Float32Array;
+
+/** A tile of planes, which the picture does not have to end in. */
+function cropPlanes(
+  source: Float32Array,
+  { x, y }: TilePlan,
+  column: number,
+  row: number,
+): Float32Array {
+  const channels = source.length / (x.size * y.size);
+  const at = (start: number, k: number, size: number): number => {
+    const m = (((start + k) % (2 * size)) + 2 * size) % (2 * size);
+    return m < size ? m : 2 * size - 1 - m;
+  };
+  const area = x.length * y.length;
+  return Float32Array.from({ length: channels * area }, (_, i) => {
+    const [c, p] = [Math.floor(i / area), i % area];
+    const line = at(y.tiles[row]!.start, Math.floor(p / x.length), y.size);
+    const pixel = at(x.tiles[column]!.start, p % x.length, x.size);
+    return source[(c * y.size + line) * x.size + pixel]!;
+  });
+}
 
 /** Cut `source` to tiles, transform each, blend, and put the bands together. */
 function throughTiles(
@@ -22,7 +42,7 @@ function throughTiles(
       const band = blender.add(
         column,
         row,
-        transform(cropTile(source, plan, column, row), column, row),
+        transform(cropPlanes(source, plan, column, row), column, row),
       );
       if (!band) continue;
       tops.push(band.top, band.rows);

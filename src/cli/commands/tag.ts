@@ -72,8 +72,9 @@ async function tagFiles(inputs: readonly string[], flags: Flags): Promise<void> 
 async function readEnlarged(path: string, scale: number): Promise<Picture> {
   const { readPicture } = await import('../../image/codec.ts');
   const { enlarge } = await import('../../pipeline/enlarge.ts');
+  const { outputSize } = await import('../../pipeline/size.ts');
   const picture = await readPicture(path);
-  return scale === 1 ? picture : enlarge(picture, scale).color;
+  return scale === 1 ? picture : enlarge(picture, outputSize(picture, { scale })).color;
 }
 
 /** Tells of a picture that has no tags; the others go on. */
