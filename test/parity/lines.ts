@@ -3,18 +3,10 @@ import { access } from 'node:fs/promises';
 import { toFloat32 } from '../../src/tensor/float16.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { openWeights } from '../../src/weights/source.ts';
+import { compare as compareAll, largest, type Row } from './row.ts';
 
 /** One array held against its reference. */
-export interface Line {
-  readonly status: 'ok' | 'FAIL' | 'not-covered';
-  /** Below the folder. */
-  readonly file: string;
-  readonly key: string;
-  /** Largest absolute difference. */
-  readonly error: number;
-  /** The largest that is ok. */
-  readonly tolerance: number;
-}
+export type Line = Row;
 
 /** Arrays by key, integers too, as float32. */
 export type Arrays = ReadonlyMap<string, Tensor<'float32'>>;
@@ -50,17 +42,8 @@ export interface Comparison {
   readonly absolute?: number;
 }
 
-/** The line of a comparison. A NaN anywhere fails. */
+/** The line of a comparison. A NaN anywhere fails, and so does another shape. */
 export function compare({ file, key, expected, got, relative, absolute }: Comparison): Line {
-  const reference = expected.data as Float32Array;
-  const largest = reference.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-  const tolerance = absolute ?? relative! * largest;
-  let error = got?.data.length === reference.length ? 0 : Number.POSITIVE_INFINITY;
-  if (error === 0) {
-    reference.forEach((value, i) => {
-      const difference = Math.abs(value - (got!.data[i] as number));
-      error = difference <= error ? error : Number.isNaN(difference) ? Infinity : difference;
-    });
-  }
-  return { status: error <= tolerance ? 'ok' : 'FAIL', file, key, error, tolerance };
+  const tolerance = absolute ?? relative! * largest(expected);
+  return compareAll(file, key, expected, [got], tolerance);
 }

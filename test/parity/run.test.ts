@@ -103,6 +103,13 @@ test('exits with 1 and one line without a folder', async (t) => {
   t.regex(err, /^parity: expected one folder\..*\n$/);
 });
 
+test('exits with 1 and one line for a device that does not exist', async (t) => {
+  const { code, out, err } = await run(fixture, '--device', 'abacus');
+  t.is(code, 1);
+  t.is(out, '');
+  t.is(err, 'device: expected cpu, cuda, cuda:N or webgpu, got "abacus".\n');
+});
+
 test('a text encoder that is off by one value fails in that array alone', async (t) => {
   const folder = folderWith(t, 'models/tiny', 'vectors/text_encoder.safetensors');
   breakLastValue(join(folder, 'vectors/text_encoder.safetensors'));

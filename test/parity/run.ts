@@ -7,10 +7,32 @@
  * Exits with 0 when all that is covered is ok, with 1 when something fails or nothing is covered.
  */
 import { parseArgs } from 'node:util';
+import { selfContained } from '../../src/graph/bind.ts';
+import { emit } from '../../src/graph/emit.ts';
+import { neg } from '../../src/graph/functions.ts';
+import { Graph } from '../../src/graph/graph.ts';
+import { createSession } from '../../src/runtime/session.ts';
 import { UsageError } from '../../src/tensor/errors.ts';
+import { float32 } from '../../src/tensor/tensor.ts';
 import { openFolder } from './folder.ts';
 import { parity } from './parity.ts';
 import { printRow } from './row.ts';
+
+/** Fails at once where a device cannot be used, rather than at each of thousands of arrays. */
+async function checkDevice(device: string): Promise<void> {
+  if (!/^(cpu|webgpu|cuda(:\d+)?)$/.test(device)) {
+    throw new UsageError(`device: expected cpu, cuda, cuda:N or webgpu, got "${device}".`);
+  }
+  const graph = new Graph();
+  graph.output('y', neg(graph.input('x', 'float32', [1])));
+  const noWeights = (): never => {
+    throw new Error('this graph has no weights');
+  };
+  const model = await selfContained(emit(graph, { file: 'none' }), noWeights);
+  const session = await createSession(model, { device });
+  await session.run({ x: float32([1], [1]) });
+  await session.release();
+}
 
 try {
   const { values, positionals } = parseArgs({
@@ -21,6 +43,7 @@ try {
   if (root === undefined || more.length > 0) {
     throw new UsageError('parity: expected one folder. Run "npm run parity -- FOLDER".');
   }
+  await checkDevice(values.device);
   const count = { ok: 0, FAIL: 0, 'not-covered': 0 };
   for await (const row of parity(openFolder(root, values.device))) {
     count[row.status]++;

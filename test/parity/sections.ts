@@ -8,10 +8,12 @@ import { parityGradients } from './gradients.ts';
 import { lora } from './lora.ts';
 import { models } from './models.ts';
 import { schedule } from './schedule.ts';
+import { parityTagger } from './tagger.ts';
 import { textEncoder } from './text-encoder.ts';
 import { tiled } from './tiled.ts';
 import { tokenizer } from './tokenizer.ts';
 import { traces } from './traces.ts';
+import { parityTrain } from './train.ts';
 import { unet } from './unet.ts';
 import { vae } from './vae.ts';
 
@@ -34,5 +36,15 @@ export const sections: readonly Section[] = [
     /^gradients\/(unet|vae_encoder|vae_decoder|lpips_thin)\.safetensors$/,
     /^((in|w)\.|timesteps$|[ab]$)/,
     parityGradients,
+  ),
+  wholeFolder(
+    /^train\/(algorithm1(_as_run)?\.(safetensors|json)|lpips_thin_weights\.safetensors)$/,
+    /^(start\.|\d+\.data\.|settings$|prompts$|float(32|64)$|lin\d|net\.)/,
+    parityTrain,
+  ),
+  wholeFolder(
+    /^tagger\/(small\.json|ram_tag_list(_threshold)?\.txt|[^/]+\.safetensors)$/,
+    /^(image_size|swin|bert|lora|tags|thresholds|pictures)$/,
+    parityTagger,
   ),
 ];
