@@ -15,16 +15,22 @@ const attentionNames: ReadonlyMap<string, string> = new Map([
 const oldAttention = /^(.*\battentions\.\d+)\.(query|key|value|proj_attn)\.(weight|bias)$/;
 const newAttention = /\battentions\.\d+\.(to_q|to_k|to_v|to_out\.0)\.weight$/;
 
+/** CLIP's text encoder as transformers 5 writes it: without `text_model.` in front. */
+const bareText =
+  /^(embeddings\.(token|position)_embedding|encoder\.layers\.\d+|final_layer_norm)\./;
+
 /** Buffers that some files hold and no network needs: CLIP's positions 0, 1, 2, ... */
 const ignored = /(^|\.)embeddings\.position_ids$/;
 
 /** Today's name of a key. */
 export function currentName(key: string): string {
-  return key.replace(
-    oldAttention,
-    (_, block: string, name: string, kind: string) =>
-      `${block}.${attentionNames.get(name)!}.${kind}`,
-  );
+  return key
+    .replace(bareText, 'text_model.$&')
+    .replace(
+      oldAttention,
+      (_, block: string, name: string, kind: string) =>
+        `${block}.${attentionNames.get(name)!}.${kind}`,
+    );
 }
 
 /** Whether a key is known to be of no use. */

@@ -36,6 +36,13 @@ test(isCalled, 'a.attentions.0.transformer_blocks.0.attn1.key.weight', 'a.attent
 test(isCalled, 'attentions.0.query.weight', 'attentions.0.to_q.weight');
 test(isCalled, 'attentions.0.query.lora', 'attentions.0.query.lora');
 
+const layer = 'encoder.layers.3.self_attn.q_proj.weight';
+test(isCalled, layer, `text_model.${layer}`);
+test(isCalled, `text_model.${layer}`, `text_model.${layer}`);
+test(isCalled, 'embeddings.token_embedding.weight', 'text_model.embeddings.token_embedding.weight');
+test(isCalled, 'final_layer_norm.bias', 'text_model.final_layer_norm.bias');
+test(isCalled, 'encoder.conv_in.weight', 'encoder.conv_in.weight');
+
 test("attention stored as convolutions is read as matrices, a UNet's projections are not", async (t) => {
   const named = withCurrentNames(
     source({
