@@ -2,16 +2,16 @@
 import { gaussianWeights, type LatentTiling, tileStarts } from '../networks/gaussian-tiles.ts';
 import { type Tensor, zeros } from '../tensor/tensor.ts';
 
-/** Predicts the noise of latents `[1, C, h, w]` of any size. */
+/** Predicts the noise of latents `[N, C, h, w]` of any size. */
 export type Predict = (z: Tensor<'float32'>) => Promise<Tensor<'float32'>>;
 
 /**
  * The noise of whole latents: at once where they are no larger than a tile, else as the weighted mean
  * of square tiles.
  *
- * @param z `[1, C, h, w]`
+ * @param z `[N, C, h, w]`
  * @param onTile called with the tiles done and in all
- * @returns `[1, C, h, w]`
+ * @returns `[N, C, h, w]`
  */
 export async function predictTiled(
   z: Tensor<'float32'>,
@@ -41,9 +41,9 @@ function cropLatents(
   left: number,
   tile: number,
 ): Tensor<'float32'> {
-  const [, channels, height, width] = z.shape as [number, number, number, number];
-  const out = zeros('float32', [1, channels, tile, tile]);
-  for (let c = 0; c < channels; c++) {
+  const [n, channels, height, width] = z.shape as [number, number, number, number];
+  const out = zeros('float32', [n, channels, tile, tile]);
+  for (let c = 0; c < n * channels; c++) {
     for (let y = 0; y < tile; y++) {
       const from = (c * height + top + y) * width + left;
       out.data.set(z.data.subarray(from, from + tile), (c * tile + y) * tile);
@@ -67,14 +67,14 @@ class GaussianBlend {
   }
 
   add(eps: Tensor<'float32'>, top: number, left: number): void {
-    const [, channels, height, width] = this.#sum.shape as [number, number, number, number];
-    const tile = this.#tile;
+    const [n, channels, height, width] = this.#sum.shape as [number, number, number, number];
+    const [tile, planes] = [this.#tile, n * channels];
     for (let y = 0; y < tile; y++) {
       for (let x = 0; x < tile; x++) {
         const weight = this.#weights[y * tile + x]!;
         const at = (top + y) * width + left + x;
         this.#share[at]! += weight;
-        for (let c = 0; c < channels; c++) {
+        for (let c = 0; c < planes; c++) {
           this.#sum.data[c * height * width + at]! += eps.data[(c * tile + y) * tile + x]! * weight;
         }
       }
