@@ -1,5 +1,8 @@
 /** @file Tells the user how a batch goes: a bar, plain lines, or JSON lines for programs. */
-import type { BatchListener, PictureResult, PlannedPicture } from '../pipeline/batch.ts';
+import type { BatchListener, BatchSummary, PictureResult } from '../pipeline/batch.ts';
+import type { Job } from '../pipeline/outputs.ts';
+import { standardStream } from '../pipeline/standard-stream.ts';
+import type { PlannedPicture } from '../pipeline/picture-check.ts';
 import type { Progress } from '../pipeline/types.ts';
 import { errorMessage, errorText, oneLine } from './errors.ts';
 import {
@@ -26,10 +29,20 @@ export interface ReportOptions {
   readonly now?: () => number;
 }
 
+/** What a picture will take. */
+export interface Estimate {
+  /** Bytes. */
+  readonly memory: number;
+  /** Undefined before the first run with this model. */
+  readonly seconds: number | undefined;
+}
+
 /** A batch's listener that also tells the end. */
 export interface Reporter extends Required<BatchListener> {
   /** The batch went through, with or without failures. */
-  end(summary: { readonly done: number; readonly failed: number }): void;
+  end(summary: BatchSummary): void;
+  /** Nothing runs: what would, with what it will take. */
+  onEstimate(picture: PlannedPicture, estimate: Estimate): void;
   /** The batch stopped: `error` is reported by whoever catches it, here only to programs. */
   stopped(error: unknown): void;
 }
@@ -98,7 +111,18 @@ export function textReporter(options: ReportOptions = {}): Reporter {
         const what = `${place(index)}${oneLine(input)}`;
         line(stderr, `${what}: ${width}x${height} in ${seconds.toFixed(1)} s`);
       }
-      line(stdout, output);
+      if (output !== standardStream) line(stdout, output);
+    },
+    onSkipped({ output }: Job): void {
+      line(stderr, `${oneLine(output)}: is there already`);
+    },
+    onEstimate(picture: PlannedPicture, { memory, seconds }: Estimate): void {
+      const { input, output, width, height, result, frames } = picture;
+      const time = seconds === undefined ? 'time unknown before a first run' : clock(seconds);
+      const times = frames > 1 ? ` in ${frames} frames` : '';
+      const size = `${width}x${height} to ${result.width}x${result.height}${times}`;
+      const needs = `about ${(memory / 1e9).toFixed(1)} GB, ${time}`;
+      line(stdout, `${oneLine(input)} -> ${oneLine(output)}: ${size}, ${needs}`);
     },
     onFailed(input: string, error: unknown): void {
       failures.push(oneLine(input));
@@ -144,12 +168,19 @@ export function jsonReporter(options: ReportOptions = {}): Reporter {
     onDone(_index: number, { input, output, width, height, seconds }: PictureResult): void {
       send('done', { input, output, width, height, seconds: Number(seconds.toFixed(3)) });
     },
+    onSkipped({ input, output }: Job): void {
+      send('skipped', { input, output });
+    },
+    onEstimate({ input, output, width, height, result, frames }, { memory, seconds }): void {
+      const fields = { input, output, width, height, result, frames, memory };
+      send('estimate', { ...fields, ...(seconds !== undefined && { seconds }) });
+    },
     onFailed(input: string, error: unknown): void {
       send('failed', { input, error: errorMessage(error) });
       stderr.write(`osediff: ${named(input, errorText(error))}\n`);
     },
-    end({ done, failed }): void {
-      send('end', { done, failed });
+    end({ done, failed, skipped }): void {
+      send('end', { done, failed, skipped });
     },
     stopped(error: unknown): void {
       send('error', { error: errorMessage(error) });

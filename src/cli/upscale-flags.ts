@@ -6,7 +6,11 @@ import { device, integerFrom, lora, numberBetween, type Lora } from './parse.ts'
 
 /** What commander makes of them. */
 export interface UpscaleFlags {
-  readonly scale: number;
+  readonly scale?: number;
+  readonly width?: number;
+  readonly height?: number;
+  readonly megapixels?: number;
+  readonly detail?: number;
   readonly model: string;
   readonly lora?: readonly Lora[];
   readonly prompt?: string;
@@ -24,7 +28,15 @@ export interface UpscaleFlags {
 /** Adds the options to a command. */
 export function addUpscaleFlags(command: Command): Command {
   return command
-    .option('--scale <factor>', 'output size over input size', numberBetween(1, 16), 4)
+    .option('--scale <factor>', 'output size over input size (default: 4)', numberBetween(0.01, 16))
+    .option('--width <pixels>', 'output width, instead of the scale', integerFrom(1))
+    .option('--height <pixels>', 'output height, instead of the scale', integerFrom(1))
+    .option(
+      '--megapixels <number>',
+      'output size, instead of the scale',
+      numberBetween(0.0001, 1e6),
+    )
+    .option('--detail <share>', 'how much of what the model adds enters', numberBetween(0, 1))
     .option('--model <name>', 'an installed model', 'compact')
     .option('--lora <file[:strength]>', 'merge a LoRA; may be repeated', lora)
     .option('--prompt <text>', 'what the picture shows')
@@ -62,7 +74,8 @@ export function modelOptions({ model, device, precision, lora }: UpscaleFlags): 
  * @throws UsageError for options at odds with each other
  */
 export function upscaleOptions(flags: UpscaleFlags): UpscaleOptions {
-  const { scale, prompt, color, tile, overlap, seed, sample, asPublished, mean } = flags;
+  const { scale, width, height, megapixels, detail, prompt, color } = flags;
+  const { tile, overlap, seed, sample, asPublished, mean } = flags;
   const random = sample === true || (asPublished === true && mean !== true);
   if (seed !== undefined && !random) {
     throw new UsageError('--seed: expected --sample beside it, got nothing that is random.');
@@ -75,8 +88,14 @@ export function upscaleOptions(flags: UpscaleFlags): UpscaleOptions {
   if (mean === true && sample === true) {
     throw new UsageError('--mean: expected no --sample beside it, got both.');
   }
+  checkSize(flags);
+  const otherSize = width !== undefined || height !== undefined || megapixels !== undefined;
   return {
-    scale,
+    ...(otherSize ? {} : { scale: scale ?? 4 }),
+    ...(width !== undefined && { width }),
+    ...(height !== undefined && { height }),
+    ...(megapixels !== undefined && { megapixels }),
+    ...(detail !== undefined && { detail }),
     color,
     ...(prompt !== undefined && { prompt }),
     ...(tile !== undefined && { tile }),
@@ -86,4 +105,16 @@ export function upscaleOptions(flags: UpscaleFlags): UpscaleOptions {
     ...(asPublished && { asPublished }),
     ...(mean && { mean }),
   };
+}
+
+/** @throws UsageError when the size is given in more than one way */
+function checkSize({ scale, width, height, megapixels }: UpscaleFlags): void {
+  const ways = [
+    scale === undefined ? undefined : '--scale',
+    width === undefined && height === undefined ? undefined : '--width or --height',
+    megapixels === undefined ? undefined : '--megapixels',
+  ].filter((way) => way !== undefined);
+  if (ways.length > 1) {
+    throw new UsageError(`${ways[0]}: expected the size in one way, got ${ways.join(' and ')}.`);
+  }
 }

@@ -5,7 +5,8 @@ import { encodeSrgb } from './convert.ts';
 import { type EncodeOptions, encodePictureFile, type PictureFile, splitFrames } from './encode.ts';
 import { checkFormat, type Format } from './formats.ts';
 import { dataSpace, isSrgb } from './icc.ts';
-import { metadataOf } from './metadata.ts';
+import { metadataOf, type PictureMetadata } from './metadata.ts';
+import { explainPathError } from './path-errors.ts';
 import { type Channels, makePicture, type Picture, type Samples, samplesLike } from './picture.ts';
 import {
   damaged,
@@ -16,6 +17,7 @@ import {
   type ProbeOptions,
 } from './probe.ts';
 import { writeFileSafely } from './safe-write.ts';
+import { readVipsHeader, VIPS_HEADER_BYTES, type VipsHeader } from './vips-file.ts';
 
 /** How pictures are written. */
 export interface WriteOptions extends EncodeOptions {
@@ -72,6 +74,9 @@ function keepsProfile({ metadata }: Probed, rule: ProfileRule): boolean {
   return dataSpace(icc) === (grey ? 'GRAY' : 'RGB ') && (grey || ['srgb', 'rgb16'].includes(space));
 }
 
+/** sharp's names for depths. */
+const rawDepths = { uint8: 'uchar', uint16: 'ushort', float32: 'float' } as const;
+
 /** The pipeline that gives a probed file's upright pixels, all frames below each other if asked. */
 function decoding(
   { open, metadata, depth }: Probed,
@@ -81,13 +86,12 @@ function decoding(
   const plain = icc !== undefined && (keep || isSrgb(icc));
   const ignoreIcc = plain || depth === 'float32';
   const upright = open({ autoOrient: true, ignoreIcc, pages });
-  if (depth === 'uint8') return upright.toColourspace('srgb').raw();
+  if (depth === 'uint8') return upright.toColourspace('srgb');
   // A grey float has no route to linear RGB in libvips, and needs none: it is stored linear.
   if (depth === 'float32') {
-    const linear = metadata.space === 'scrgb' ? upright.toColourspace('scrgb') : upright;
-    return linear.raw({ depth: 'float' });
+    return metadata.space === 'scrgb' ? upright.toColourspace('scrgb') : upright;
   }
-  const wide = upright.toColourspace('rgb16').raw({ depth: 'ushort' });
+  const wide = upright.toColourspace('rgb16');
   // sharp takes 16-bit RGB with a profile to Display P3, and only from there to what is asked.
   const converted = icc !== undefined && !plain && metadata.space === 'rgb16';
   return converted ? wide.withIccProfile('srgb') : wide;
@@ -126,6 +130,7 @@ async function decode(
 ): Promise<Picture> {
   const { name, format, depth, channels } = probed;
   const { data: bytes, info } = await decoding(probed, how)
+    .raw({ depth: rawDepths[depth] })
     .toBuffer({ resolveWithObject: true })
     .catch((error: unknown) => {
       throw damaged(name, format, error);
@@ -157,7 +162,7 @@ export async function readPictureFile(
   const keep = keepsProfile(probed, options.profile ?? 'keep');
   const { icc, ...others } = metadataOf(source, metadata);
   const said = keep && icc ? { icc, ...others } : others;
-  const pages = probed.animated ? probed.frames : 1;
+  const pages = probed.animated && !options.firstFrame ? probed.frames : 1;
   const tall = await decode(probed, { keep, pages });
   if (pages === 1) return { frames: [tall], metadata: said };
   const { delay, loop } = metadata;
@@ -167,6 +172,53 @@ export async function readPictureFile(
     ...(delay && { delays: delay }),
     ...(loop !== undefined && { loop }),
   };
+}
+
+/** A picture decoded into a file, and what its own file says beside it. */
+export interface DecodedFile extends VipsHeader {
+  /** Where the rows begin, in bytes. */
+  readonly offset: number;
+  readonly metadata: PictureMetadata;
+}
+
+/**
+ * Decodes a picture of 8 or 16 bits into a `.v` file, as `readPictureFile` reads it, with little memory.
+ *
+ * @param target a name that ends in `.v`
+ * @throws FormatError for floats, which are read only into memory
+ */
+export async function decodePictureFile(
+  source: PictureSource,
+  target: string,
+  options: ReadFileOptions = {},
+): Promise<DecodedFile> {
+  const probed = await probe(source, options);
+  const { name, format, depth, channels } = probed;
+  if (depth === 'float32') {
+    throw new FormatError(`${name}: expected 8 or 16 bits in a picture this large, got floats.`);
+  }
+  const keep = keepsProfile(probed, options.profile ?? 'keep');
+  const { icc, ...others } = metadataOf(source, probed.metadata);
+  const pixels = decoding(probed, { keep, pages: 1 });
+  const grey = depth === 'uint8' ? 'b-w' : 'grey16';
+  try {
+    await (channels < 3 ? pixels.toColourspace(grey) : pixels).toFile(target);
+  } catch (error) {
+    const path = explainPathError(error, target);
+    throw path === error ? damaged(name, format, error) : path;
+  }
+  const metadata = keep && icc ? { icc, ...others } : others;
+  return { ...readVipsHeader(target), offset: VIPS_HEADER_BYTES, metadata };
+}
+
+/** A small JPEG of a picture file, for the EXIF of a result that never is in memory. */
+export async function thumbnailOfFile(source: PictureSource): Promise<Buffer> {
+  const { open } = await probe(source, { limitPixels: Infinity });
+  return open({ autoOrient: true })
+    .resize(160, 160, { fit: 'inside', withoutEnlargement: true })
+    .flatten({ background: '#fff' })
+    .jpeg({ quality: 80 })
+    .toBuffer();
 }
 
 /**

@@ -165,7 +165,40 @@ async function encodeAvif(
     .toBuffer();
 }
 
-/** Frames at a size that fits into `edge` pixels, the first one, as the small JPEG of EXIF. */
+/**
+ * A result that lies decoded in a file, encoded by sharp a few rows at a time.
+ *
+ * @param file `.v`, or for AVIF a PNG that holds the metadata
+ */
+export async function encodeDecoded(
+  file: string,
+  format: 'jpeg' | 'webp' | 'avif' | 'gif',
+  metadata: PictureMetadata,
+  { quality = 95, lossless = false, bits = 8 }: EncodeOptions,
+): Promise<Buffer> {
+  const sharp = await loadSharp();
+  const pixels = sharp(file, { limitInputPixels: false, ignoreIcc: true });
+  switch (format) {
+    case 'jpeg': {
+      const opaque = pixels.flatten({ background: '#fff' });
+      const plain = await opaque.jpeg({ quality, chromaSubsampling: '4:4:4' }).toBuffer();
+      return attachToJpeg(plain, metadata);
+    }
+    case 'webp': {
+      const settings = { quality, lossless, exact: true, smartSubsample: true };
+      return attachToWebp(await pixels.webp(settings).toBuffer(), metadata);
+    }
+    case 'gif':
+      return pixels.gif().toBuffer();
+    case 'avif': {
+      const bitdepth = bits === 8 ? 8 : 10;
+      const settings = { quality, lossless, bitdepth, chromaSubsampling: '4:4:4' } as const;
+      return pixels.keepMetadata().avif(settings).toBuffer();
+    }
+  }
+}
+
+/** The small JPEG of EXIF, whose sides fit into `edge` pixels. */
 export async function thumbnailOf(picture: Picture, edge = 160): Promise<Buffer> {
   const { width, height, channels, data } = overWhite(convertDepth(picture, new Uint8Array()));
   const sharp = await loadSharp();

@@ -67,13 +67,18 @@ export function formatOf(file: string): Format {
  */
 export function checkFormat(file: string, width: number, height: number): Format {
   const format = formatOf(file);
+  checkSize(format, file, width, height);
+  return format;
+}
+
+/** @throws FormatError when a picture of this size is too large for the format. */
+export function checkSize(format: Format, file: string, width: number, height: number): void {
   const { label, side } = limits[format];
   if (Math.max(width, height) > side) {
     throw new FormatError(
       `${file}: expected sides of at most ${side} pixels in ${label}, got ${width}x${height}. Write PNG or TIFF instead.`,
     );
   }
-  return format;
 }
 
 /** The usual extension of a format. */

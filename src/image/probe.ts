@@ -15,6 +15,8 @@ export interface ProbeOptions {
    * @default 268402689, which is 16383 x 16383
    */
   readonly limitPixels?: number;
+  /** Count, and read, only the first frame of an animation. @default false */
+  readonly firstFrame?: boolean;
   /** What errors call a picture that is given as bytes. @default 'picture' */
   readonly name?: string;
 }
@@ -164,10 +166,11 @@ export async function probe(source: PictureSource, options: ProbeOptions = {}): 
   }
   const frames = metadata.pages ?? 1;
   const animated = frames > 1 && (format === 'gif' || format === 'webp');
-  if (width * height * (animated ? frames : 1) > limitPixels) {
-    const times = animated ? ` in ${frames} frames` : '';
+  const all = animated && !options.firstFrame;
+  if (width * height * (all ? frames : 1) > limitPixels) {
+    const times = all ? ` in ${frames} frames` : '';
     throw new FormatError(
-      `${name}: expected at most ${limitPixels} pixels, got ${width}x${height}${times}. Lift the limit if the file is to be trusted.`,
+      `${name}: expected at most ${limitPixels} pixels, got ${width}x${height}${times}. Lift the limit with --limit-pixels if the file is to be trusted.`,
     );
   }
   const seen = { format, width, height, frames, animated, ...layout(name, metadata) };

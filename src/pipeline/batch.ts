@@ -1,18 +1,17 @@
 /** @file Upscales files: checks all of them, loads the model once, and lets no bad one stop the rest. */
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { probePicture, readPicture, writePicture } from '../image/codec.ts';
-import { checkFormat } from '../image/formats.ts';
+import { resolve } from 'node:path';
+import type { Format } from '../image/formats.ts';
 import { explainPathError } from '../image/path-errors.ts';
 import { UsageError } from '../tensor/errors.ts';
-import { planOutputs, type Job } from './outputs.ts';
+import { standardStream } from './standard-stream.ts';
+import { openJournal } from './journal.ts';
+import { type Job, planOutputs } from './outputs.ts';
+import { checkPicture, type PlannedPicture } from './picture-check.ts';
+import { cleanFolders, type Streams } from './picture-job.ts';
+import { runPictures } from './batch-run.ts';
+import { sizeLabel } from './size.ts';
 import type { Progress, UpscaleOptions, Upscaler } from './types.ts';
-
-/** A picture that passed its checks and will be upscaled. */
-export interface PlannedPicture extends Job {
-  readonly width: number;
-  readonly height: number;
-}
+import type { WriteRules } from './write-rules.ts';
 
 /** A result on disk. */
 export interface PictureResult extends Job {
@@ -24,6 +23,8 @@ export interface PictureResult extends Job {
 
 /** What a caller may want to show while the batch runs. */
 export interface BatchListener {
+  /** A result that exists already and stays: see `existing` and `journals`. */
+  onSkipped?(job: Job): void;
   /** All checks are done; the model loads next, unless nothing is left to do. */
   onPlanned?(pictures: readonly PlannedPicture[]): void;
   /** @param index place in the pictures of `onPlanned` */
@@ -37,12 +38,36 @@ export interface BatchOptions {
   /** Where results go: see `planOutputs`. */
   readonly out?: string;
   readonly overwrite?: boolean;
+  /** Leave results that exist, and their inputs. @default false */
+  readonly skipExisting?: boolean;
+  /** Names of results: see `resultName`. */
+  readonly name?: string;
+  /** What the model is called in names. */
+  readonly model?: string;
+  /** Format of the results. @default each input's */
+  readonly format?: Format;
+  readonly rules?: WriteRules;
   /** Loads the model: called once, when at least one picture passed its checks. */
   readonly load: () => Promise<Upscaler>;
   /** How each picture is upscaled. */
   readonly upscale?: Omit<UpscaleOptions, 'onProgress' | 'signal'>;
+  /** Stop when all is checked. @default false */
+  readonly dryRun?: boolean;
+  /** Where batches are remembered, to be continued by the same call; nowhere by default. */
+  readonly journals?: string;
+  /** What else makes this batch another than one of the same inputs: the model's options. */
+  readonly identity?: unknown;
+  /** Where `-` leads; without it there are no such inputs and outputs. */
+  readonly streams?: Streams;
   readonly listener?: BatchListener;
   readonly signal?: AbortSignal;
+}
+
+/** How a batch ended. */
+export interface BatchSummary {
+  readonly done: number;
+  readonly failed: number;
+  readonly skipped: number;
 }
 
 /** How many headers are read at a time while inputs are checked. */
@@ -51,113 +76,107 @@ const probes = 8;
 /**
  * Upscale files and folders of pictures to files.
  *
- * The model loads while the first picture is read. Each result appears whole or not at all. An abort
- * is heeded when the upscaler heeds it (after the tile that is being computed) and between pictures.
+ * The model loads while the first picture is read; from then on one picture is read and one is
+ * written while another is upscaled. Each result appears whole or not at all. An abort is heeded
+ * when the upscaler heeds it (after the tile that is being computed) and between pictures.
  *
- * @returns how many results were written and how many inputs failed
+ * @returns how many results were written, how many inputs failed, and how many were done already
  * @throws UsageError and PathError as `planOutputs` does; UsageError of the upscaler (an option that
  *   no picture can be upscaled with); what `load` throws; the signal's reason
  */
 export async function upscaleFiles(
   inputs: readonly string[],
   options: BatchOptions,
-): Promise<{ done: number; failed: number }> {
-  const { load, upscale = {}, overwrite = false, listener = {}, signal } = options;
-  const { scale = 4 } = upscale;
-  let failed = 0;
+): Promise<BatchSummary> {
+  const { load, upscale = {}, overwrite = false, listener = {}, signal, rules = {} } = options;
+  const counts = { done: 0, failed: 0, skipped: 0 };
   const fail = (input: string, error: unknown): void => {
-    failed++;
+    counts.failed++;
     listener.onFailed?.(input, explainPathError(error, input));
   };
+  const journal =
+    options.journals === undefined
+      ? undefined
+      : await openJournal(options.journals, keyOf(inputs, options));
 
-  const where =
-    options.out === undefined ? { scale, overwrite } : { out: options.out, scale, overwrite };
-  const { jobs, refused } = await planOutputs(inputs, where);
+  const { jobs, skipped, refused } = await planOutputs(inputs, {
+    size: sizeLabel(upscale),
+    existing: overwrite ? 'overwrite' : options.skipExisting ? 'skip' : 'refuse',
+    ...(options.out !== undefined && { out: options.out }),
+    ...(options.name !== undefined && { name: options.name }),
+    ...(options.model !== undefined && { model: options.model }),
+    ...(options.format !== undefined && { format: options.format }),
+    ...(journal && { isFinished: (job: Job) => journal.isFinished(job) }),
+  });
   for (const { input, error } of refused) fail(input, error);
-  const pictures = await checkPictures(jobs, scale, fail, signal);
+  counts.skipped = skipped.length;
+  for (const job of skipped) listener.onSkipped?.(job);
+  const streamed = jobs.some(({ input }) => input === standardStream)
+    ? await readStream(options.streams)
+    : undefined;
+  const source = ({ input }: Job): string | Uint8Array =>
+    input === standardStream ? streamed! : input;
+  const pictures = await checkPictures(jobs, fail, signal, (job) =>
+    checkPicture(job, source(job), upscale, {
+      ...rules,
+      ...(options.format !== undefined && { format: options.format }),
+    }),
+  );
   listener.onPlanned?.(pictures);
-  if (pictures.length === 0) return { done: 0, failed };
-
-  const loading = load();
-  loading.catch(() => undefined); // thrown where it is awaited, after the first picture was read
-  const upscaleOne = async (index: number, { input, output }: Job): Promise<PictureResult> => {
-    const start = performance.now();
-    const onProgress = (progress: Progress): void => {
-      if (!signal?.aborted) listener.onProgress?.(index, progress);
-    };
-    const picture = await readPicture(input);
-    const upscaler = await loaded(loading);
-    signal?.throwIfAborted();
-    const call = { ...upscale, onProgress, ...(signal && { signal }) };
-    const result = await upscaler.upscale(picture, call);
-    await createFolder(dirname(output));
-    await writePicture(result, output, { overwrite });
-    const seconds = (performance.now() - start) / 1000;
-    return { input, output, width: result.width, height: result.height, seconds };
-  };
-
-  let done = 0;
-  try {
-    for (const [index, picture] of pictures.entries()) {
-      try {
-        const result = await upscaleOne(index, picture);
-        done++;
-        listener.onDone?.(index, result);
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (error instanceof LoadFailure) throw error.cause;
-        if (error instanceof UsageError) throw error;
-        fail(picture.input, error);
-      }
-    }
-  } finally {
-    // Also after an abort: a thread must not be ended while it is in native code.
-    await loading.then((upscaler) => upscaler.dispose()).catch(() => undefined);
+  if (options.dryRun) return counts;
+  await cleanFolders([...pictures, ...skipped]);
+  if (pictures.length === 0) {
+    if (counts.failed === 0) await journal?.complete();
+    return counts;
   }
-  return { done, failed };
+
+  const write = (bytes: Uint8Array): Promise<void> => options.streams!.write(bytes);
+  await runPictures(pictures, {
+    load,
+    common: { rules, overwrite, source, write, upscale },
+    begin: async (picture) => journal?.begin(picture),
+    onProgress: (index, progress) => listener.onProgress?.(index, progress),
+    onDone: (index, size, seconds) => {
+      counts.done++;
+      const { input, output } = pictures[index]!;
+      const { width, height } = size;
+      listener.onDone?.(index, { input, output, width, height, seconds });
+    },
+    onFailed: (index, error) => fail(pictures[index]!.input, error),
+    ...(signal && { signal }),
+  });
+  if (counts.failed === 0) await journal?.complete();
+  return counts;
+}
+
+/** What makes a call the same batch as another. */
+function keyOf(inputs: readonly string[], options: BatchOptions): unknown {
+  const { out, overwrite, name, model, format, rules, upscale, identity } = options;
+  const paths = [...inputs, out ?? ''].map((path) => resolve(path));
+  return { paths, overwrite, name, model, format, rules, upscale, identity };
+}
+
+async function readStream(streams: Streams | undefined): Promise<Uint8Array> {
+  if (!streams) throw new UsageError('-: expected files, got standard input.');
+  return streams.read();
 }
 
 /** Read the headers of all inputs, in their order; what is no picture, or grows too large, fails. */
 async function checkPictures(
   jobs: readonly Job[],
-  scale: number,
   fail: (input: string, error: unknown) => void,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
+  check: (job: Job) => Promise<PlannedPicture>,
 ): Promise<PlannedPicture[]> {
   const pictures: PlannedPicture[] = [];
   for (let i = 0; i < jobs.length; i += probes) {
     signal?.throwIfAborted();
     const some = jobs.slice(i, i + probes);
-    const headers = await Promise.allSettled(some.map((job) => checkPicture(job, scale)));
+    const headers = await Promise.allSettled(some.map((job) => check(job)));
     for (const [k, header] of headers.entries()) {
       if (header.status === 'rejected') fail(some[k]!.input, header.reason);
       else pictures.push(header.value);
     }
   }
   return pictures;
-}
-
-async function checkPicture(job: Job, scale: number): Promise<PlannedPicture> {
-  const { width, height } = await probePicture(job.input);
-  checkFormat(job.output, Math.round(width * scale), Math.round(height * scale));
-  return { ...job, width, height };
-}
-
-async function createFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw explainPathError(error, folder);
-  }
-}
-
-/** Tells a model that does not load, which ends the batch, from a picture that fails. */
-class LoadFailure extends Error {}
-
-async function loaded(loading: Promise<Upscaler>): Promise<Upscaler> {
-  try {
-    return await loading;
-  } catch (error) {
-    throw new LoadFailure('the model did not load', { cause: error });
-  }
 }

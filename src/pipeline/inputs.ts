@@ -4,6 +4,8 @@ import { basename, join, resolve } from 'node:path';
 import { formatOf } from '../image/formats.ts';
 import { PathError } from '../tensor/errors.ts';
 import { explainPathError } from '../image/path-errors.ts';
+import { standardStream } from './standard-stream.ts';
+import { expandPattern, isPattern } from './glob.ts';
 
 /** Whether a path ends as a picture that can be written does. */
 export function isPicturePath(path: string): boolean {
@@ -31,7 +33,8 @@ export interface Refusal {
 }
 
 /**
- * List the files among `inputs` and the pictures, by their endings, in the folders among them.
+ * List the files among `inputs`, what patterns among them name, and the pictures, by their endings,
+ * in the folders among them. A file whose name looks like a pattern is that file.
  *
  * Folders are read to any depth in the order of their names. Hidden entries are left out (they
  * hold previews and other programs' temporaries), and so are links to folders, which may lead in a
@@ -68,8 +71,12 @@ export async function findInputs(
     }
   };
 
-  for (const input of inputs) {
+  for (const input of await expandAll(inputs)) {
     await attempt(input, async () => {
+      if (input === standardStream) {
+        found.push({ path: input, below: 'stdin', named: true });
+        return;
+      }
       if (!(await stat(input)).isDirectory()) {
         found.push({ path: input, below: basename(input), named: true });
         return;
@@ -78,10 +85,21 @@ export async function findInputs(
       await walk(input, '');
       if (found.length + refused.length === before) {
         throw new PathError(
-          `${input}: expected PNG, JPEG, WebP or TIFF files in this folder, got none.`,
+          `${input}: expected PNG, JPEG, WebP, TIFF, AVIF or GIF files in this folder, got none.`,
         );
       }
     });
   }
   return { found, refused };
+}
+
+/** Patterns replaced by what they name; one that names nothing stays, to be refused as missing. */
+async function expandAll(inputs: readonly string[]): Promise<string[]> {
+  const all: string[] = [];
+  for (const input of inputs) {
+    const literal = !isPattern(input) || (await stat(input).catch(() => undefined));
+    const matches = literal ? [] : await expandPattern(input);
+    all.push(...(matches.length > 0 ? matches : [input]));
+  }
+  return all;
 }

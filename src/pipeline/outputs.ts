@@ -2,9 +2,11 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, extname, join, parse, resolve } from 'node:path';
-import { formatOf } from '../image/formats.ts';
+import { extensionOf, type Format, formatOf } from '../image/formats.ts';
 import { PathError, UsageError } from '../tensor/errors.ts';
 import { findInputs, isPicturePath, type FoundInput, type Refusal } from './inputs.ts';
+import { standardStream } from './standard-stream.ts';
+import { resultName } from './result-name.ts';
 import { explainPathError } from '../image/path-errors.ts';
 
 /** One picture to upscale. */
@@ -16,14 +18,22 @@ export interface Job {
 export interface OutputOptions {
   /** A file or a folder; without it results go beside their inputs. */
   readonly out?: string;
-  /** Named in the results beside the inputs: `<stem>-x4.<ext>`. */
-  readonly scale: number;
-  /** Whether existing files may be replaced. */
-  readonly overwrite: boolean;
+  /** What the size is called in names: `x4`. */
+  readonly size: string;
+  /** What the model is called in names. @default '' */
+  readonly model?: string;
+  /** Format of all results. @default each input's, or what a file's name says */
+  readonly format?: Format;
+  /** Names of results without their ending: see `resultName`. @default '{stem}' in a folder, '{stem}-{size}' beside the inputs */
+  readonly name?: string;
+  /** What becomes of a job whose result exists. @default 'refuse' */
+  readonly existing?: 'refuse' | 'overwrite' | 'skip';
+  /** Whether an earlier run of the same batch finished a job. */
+  readonly isFinished?: (job: Job) => Promise<boolean>;
 }
 
 /** Pictures' endings that are not written here, so that no folder is made by such a name. */
-const otherPictures = /\.(bmp|gif|avif|heic|heif|jxl|jp2|svg|psd|exr|hdr|ico|tga)$/i;
+const otherPictures = /\.(bmp|heic|heif|jxl|jp2|svg|psd|exr|hdr|ico|tga)$/i;
 
 /**
  * Plan the results of a command line.
@@ -31,27 +41,28 @@ const otherPictures = /\.(bmp|gif|avif|heic|heif|jxl|jp2|svg|psd|exr|hdr|ico|tga
  * With one file going in and `out` ending as a picture does (and no folder by that name), `out` is
  * the result; otherwise it is a folder and the result is `<out>/<path below IN>/<name>`. Without
  * `out` it is `<stem>-x<scale>.<ext>` beside the input; such results, found in a folder again, are
- * not upscaled a second time.
+ * not upscaled a second time. `-` is the process's own stream.
  *
- * @returns the jobs, and the inputs that are refused already: missing, without a picture's ending,
- *   or with a result that exists and may not be replaced or written
+ * @returns the jobs, those that are done already, and the inputs that are refused: missing, without
+ *   a picture's ending, or with a result that exists and may not be replaced or written
  * @throws UsageError when two inputs have one result or a result is itself an input; PathError when
  *   the output folder cannot be used
  */
 export async function planOutputs(
   inputs: readonly string[],
   options: OutputOptions,
-): Promise<{ jobs: Job[]; refused: Refusal[] }> {
-  const { out, overwrite } = options;
+): Promise<{ jobs: Job[]; skipped: Job[]; refused: Refusal[] }> {
+  const { out, existing = 'refuse', isFinished } = options;
   if (out === '') throw new UsageError('output: expected a file or folder, got an empty name.');
   const toFile = await isFileTarget(inputs, out);
   const inside = out !== undefined && !toFile && !inputs.some((path) => samePath(path, out));
   const { found, refused } = await findInputs(inputs, inside ? out : undefined);
   const planned: Job[] = [];
-  const plans = found.map((input) => plan(input, options, toFile));
+  const plans = found.map((input, i) => plan(input, i + 1, options, toFile));
+  refuseSecondStream(plans.map(({ job }) => job));
   for (const { input, job } of out === undefined ? withoutResults(plans) : plans) {
     try {
-      formatOf(job.output);
+      if (job.output !== standardStream) formatOf(job.output);
       planned.push(job);
     } catch (error) {
       refused.push({ input: input.path, error });
@@ -61,26 +72,33 @@ export async function planOutputs(
   await refuseInputsAsOutputs(jobs);
   if (out !== undefined && !toFile) await checkFolder(out);
   const accepted: Job[] = [];
+  const skipped: Job[] = [];
   for (const job of jobs) {
     try {
-      await checkOutput(job.output, overwrite);
-      accepted.push(job);
+      if (job.output === standardStream) accepted.push(job);
+      else if (await isFinished?.(job)) skipped.push(job);
+      else if (existing === 'skip' && (await kind(job.output)) === 'file') skipped.push(job);
+      else {
+        await checkOutput(job.output, existing === 'overwrite');
+        accepted.push(job);
+      }
     } catch (error) {
       refused.push({ input: job.input, error: explainPathError(error, job.output) });
     }
   }
-  return { jobs: accepted, refused };
+  return { jobs: accepted, skipped, refused };
 }
 
 /** Whether `out` is the name of the one result. */
 async function isFileTarget(inputs: readonly string[], out?: string): Promise<boolean> {
   const [input] = inputs;
+  if (out === standardStream) return true;
   if (out === undefined || input === undefined || inputs.length > 1) return false;
   if (/[/\\]$/.test(out) || (await kind(out)) === 'folder') return false;
   if ((await kind(input)) === 'folder') return false;
   if (otherPictures.test(out)) {
     throw new UsageError(
-      `${out}: expected PNG, JPEG, WebP or TIFF, which are written here, got ${extname(out)}. ` +
+      `${out}: expected PNG, JPEG, WebP, TIFF, AVIF or GIF, which are written here, got ${extname(out)}. ` +
         'Name the result so, or end the name of a folder with a slash.',
     );
   }
@@ -92,11 +110,34 @@ interface Plan {
   readonly job: Job;
 }
 
-function plan(input: FoundInput, { out, scale }: OutputOptions, toFile: boolean): Plan {
-  const { dir, name, ext } = parse(input.path);
-  const beside = join(dir, `${name}-x${scale}${ext}`);
-  const output = out === undefined ? beside : toFile ? out : join(out, input.below);
-  return { input, job: { input: input.path, output } };
+function plan(input: FoundInput, n: number, options: OutputOptions, toFile: boolean): Plan {
+  const { out, size, model = '', format } = options;
+  const job = (output: string): Plan => ({ input, job: { input: input.path, output } });
+  if (toFile) {
+    if (format !== undefined && out !== standardStream && formatOf(out!) !== format) {
+      throw new UsageError(`${out}: expected a name of the format ${format}, got another ending.`);
+    }
+    return job(out!);
+  }
+  if (out === undefined && input.path === standardStream) return job(standardStream);
+  const { dir, name: stem, ext } = parse(out === undefined ? input.path : input.below);
+  const template = options.name ?? (out === undefined ? '{stem}-{size}' : '{stem}');
+  const ending = format === undefined || sameFormat(ext, format) ? ext : extensionOf(format);
+  const file = join(dir, resultName(template, { stem, size, model, n }) + ending);
+  return job(out === undefined ? file : join(out, file));
+}
+
+/** Whether a name's ending already says the format. */
+function sameFormat(ending: string, format: Format): boolean {
+  return isPicturePath(`x${ending}`) && formatOf(`x${ending}`) === format;
+}
+
+/** @throws UsageError when more than one result would go to standard output */
+function refuseSecondStream(jobs: readonly Job[]): void {
+  const streams = jobs.filter(({ output }) => output === standardStream);
+  if (streams.length > 1 || (streams.length === 1 && jobs.length > 1)) {
+    throw new UsageError('output: expected one picture for standard output, got several.');
+  }
 }
 
 /** Leaves out what a folder holds as the result beside another input, of this run or an earlier one. */
@@ -122,7 +163,8 @@ function refuseCollisions(jobs: readonly Job[]): Job[] {
   return [...byOutput.values()];
 }
 
-async function refuseInputsAsOutputs(jobs: readonly Job[]): Promise<void> {
+async function refuseInputsAsOutputs(all: readonly Job[]): Promise<void> {
+  const jobs = all.filter(({ output }) => output !== standardStream);
   const inputs = new Set<string>();
   for (const { input } of jobs) inputs.add((await identity(input)) ?? pathKey(input));
   for (const { output } of jobs) {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { PlannedPicture } from '../../src/pipeline/batch.ts';
+import type { PlannedPicture } from '../../src/pipeline/picture-check.ts';
 import { jsonReporter, textReporter, type Reporter } from '../../src/cli/report.ts';
 import { FormatError } from '../../src/tensor/errors.ts';
 
@@ -28,7 +28,16 @@ function record(kind: 'terminal' | 'pipe' | 'json'): Recording {
 }
 
 function pictures(...names: string[]): PlannedPicture[] {
-  return names.map((name) => ({ input: name, output: `${name}.out`, width: 8, height: 8 }));
+  return names.map((name) => ({
+    input: name,
+    output: `${name}.out`,
+    width: 8,
+    height: 8,
+    depth: 'uint8',
+    frames: 1,
+    format: 'png',
+    result: { width: 32, height: 32 },
+  }));
 }
 
 /** Report `count` tiles, one every `step` ms. */
@@ -58,7 +67,7 @@ test('on a terminal the bar gives way to a result and is gone at the end', (t) =
   reporter.onDone(0, result);
   t.deepEqual(written.slice(-2), ['err \r\u001b[K', 'out a-x4.png\n']);
   tiles(recording, 1, 2, 500);
-  reporter.end({ done: 2, failed: 0 });
+  reporter.end({ done: 2, failed: 0, skipped: 0 });
   t.is(written.at(-1), 'err \r\u001b[K');
 });
 
@@ -98,7 +107,7 @@ test('elsewhere each finished picture is a line, its path on stdout', (t) => {
   const { reporter, written } = record('pipe');
   reporter.onPlanned(pictures('a.png'));
   reporter.onDone(0, result);
-  reporter.end({ done: 1, failed: 0 });
+  reporter.end({ done: 1, failed: 0, skipped: 0 });
   t.deepEqual(written, ['err a.png: 32x24 in 1.3 s\n', 'out a-x4.png\n']);
 });
 
@@ -116,11 +125,11 @@ test('failures of a batch are listed at its end, those of one picture are not re
   const batch = record('pipe');
   batch.reporter.onFailed('a\n.png', new FormatError('x.'));
   batch.reporter.onFailed('b.png', new FormatError('x.'));
-  batch.reporter.end({ done: 3, failed: 2 });
+  batch.reporter.end({ done: 3, failed: 2, skipped: 0 });
   t.is(batch.written.at(-1), 'err osediff: 2 of 5 failed: a\\n.png, b.png\n');
   const single = record('pipe');
   single.reporter.onFailed('a.png', new FormatError('x.'));
-  single.reporter.end({ done: 0, failed: 1 });
+  single.reporter.end({ done: 0, failed: 1, skipped: 0 });
   t.is(single.written.length, 1);
 });
 
@@ -131,7 +140,7 @@ test('for programs every line of stdout is JSON, and progress does not flood it'
   tiles(recording, 0, 1000, 2);
   reporter.onDone(0, result);
   reporter.onFailed('b.png', new FormatError('b.png: expected a picture.'));
-  reporter.end({ done: 1, failed: 1 });
+  reporter.end({ done: 1, failed: 1, skipped: 0 });
   reporter.stopped(new Error('two\nlines'));
   const lines = written.filter((text) => text.startsWith('out '));
   for (const text of lines) t.regex(text, /^out \{[^\n]*\}\n$/);
@@ -148,7 +157,7 @@ test('for programs every line of stdout is JSON, and progress does not flood it'
   t.deepEqual(events.slice(-4), [
     { event: 'done', ...result },
     { event: 'failed', input: 'b.png', error: 'b.png: expected a picture.' },
-    { event: 'end', done: 1, failed: 1 },
+    { event: 'end', done: 1, failed: 1, skipped: 0 },
     { event: 'error', error: 'two\\nlines' },
   ]);
   t.deepEqual(

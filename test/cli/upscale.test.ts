@@ -246,9 +246,11 @@ tmpfs('a full disk leaves nothing half-written (where a tmpfs can be mounted)', 
   await drawPicture(join(cwd, 'p.png'), 256, 256);
   mount(small);
   try {
-    const { code, stderr } = await runCli(['upscale', 'p.png', '-o', 'small'], { cwd });
+    const { code, stderr } = await runCli(['upscale', 'p.png', '-o', 'small', '--format', 'jpg'], {
+      cwd,
+    });
     t.is(code, 1);
-    t.regex(stderr, /^osediff: .*p\.png: expected room on the disk.*\n$/);
+    t.regex(stderr, /^osediff: .*p\.jpg: expected room on the disk.*\n$/);
     t.deepEqual(filesIn(small), []);
   } finally {
     execFileSync('/bin/umount', [small]);

@@ -12,6 +12,7 @@ import { nearestLoader } from './nearest-upscaler.ts';
 /** How the stand-in behaves, chosen by the environment variable STAND_IN. */
 const standIns: Readonly<Record<string, Load>> = {
   plain: nearestLoader(),
+  steps: nearestLoader({ step: 25 }),
   slow: nearestLoader({ step: 15_000 }),
   missing: () => {
     throw new WeightError('model "x": expected an installed model, got none. Import it.');

@@ -1,6 +1,7 @@
 /** @file A stand-in for a model: repeats pixels. For tests of what surrounds a model. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makePicture, samplesLike, type Picture } from '../../src/image/picture.ts';
+import { outputSize, type Size } from '../../src/pipeline/size.ts';
 import type { UpscaleOptions, Upscaler, UpscalerOptions } from '../../src/pipeline/types.ts';
 
 /** What happens beside repeating pixels. */
@@ -28,20 +29,19 @@ export function nearestLoader(
         onProgress?.({ phase: 'tiles', done, total: 4 });
       }
       onProgress?.({ phase: 'finish', done: 1, total: 1 });
-      return repeat(input, options.scale ?? 4);
+      return repeat(input, outputSize(input, options));
     },
     dispose: async () => behaviour.onDispose?.(),
   });
 }
 
-function repeat(picture: Picture, scale: number): Picture {
+function repeat(picture: Picture, { width, height }: Size): Picture {
   const { channels, data } = picture;
-  const [width, height] = [Math.round(picture.width * scale), Math.round(picture.height * scale)];
   const out = samplesLike(data, width * height * channels);
   for (let i = 0; i < out.length; i++) {
     const pixel = Math.floor(i / channels);
-    const x = Math.min(picture.width - 1, Math.floor((pixel % width) / scale));
-    const y = Math.min(picture.height - 1, Math.floor(Math.floor(pixel / width) / scale));
+    const x = Math.floor(((pixel % width) * picture.width) / width);
+    const y = Math.floor((Math.floor(pixel / width) * picture.height) / height);
     out[i] = data[(y * picture.width + x) * channels + (i % channels)]!;
   }
   return makePicture(width, height, channels, out);

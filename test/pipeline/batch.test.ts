@@ -40,7 +40,7 @@ test('loads the model once and frees it at the end', async (t) => {
     upscale: { scale: 2 },
     listener,
   });
-  t.deepEqual(summary, { done: 2, failed: 0 });
+  t.deepEqual(summary, { done: 2, failed: 0, skipped: 0 });
   t.deepEqual(lines, [
     'planned a.png b.jpg',
     'load',
@@ -64,7 +64,7 @@ test('without a picture that passes its checks no model is loaded', async (t) =>
     throw new Error('loaded');
   };
   const inputs = [writeText(join(folder, 'a.png')), join(folder, 'missing.png')];
-  t.deepEqual(await upscaleFiles(inputs, { load, listener }), { done: 0, failed: 2 });
+  t.deepEqual(await upscaleFiles(inputs, { load, listener }), { done: 0, failed: 2, skipped: 0 });
   t.deepEqual(lines, ['failed missing.png PathError', 'failed a.png FormatError', 'planned ']);
 });
 
@@ -84,7 +84,7 @@ test('a picture that fails in the model does not stop the rest', async (t) => {
     },
   });
   const { listener, lines } = log();
-  t.deepEqual(await upscaleFiles(inputs, { load, listener }), { done: 2, failed: 1 });
+  t.deepEqual(await upscaleFiles(inputs, { load, listener }), { done: 2, failed: 1, skipped: 0 });
   t.deepEqual(lines.slice(1), [
     'done 0 a-x4.png 12x8',
     'failed b.png ShapeError',
@@ -126,7 +126,7 @@ test('a file that appeared since the plan is not replaced', async (t) => {
   const output = join(folder, 'a-x4.png');
   const load = nearestLoader({ before: () => void writeText(output, 'new') });
   const { listener, lines } = log();
-  t.deepEqual(await upscaleFiles([input], { load, listener }), { done: 0, failed: 1 });
+  t.deepEqual(await upscaleFiles([input], { load, listener }), { done: 0, failed: 1, skipped: 0 });
   t.is(lines.at(-1), 'failed a.png PathError');
 });
 

@@ -2,7 +2,7 @@ import { chmodSync, linkSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { FormatError, PathError, UsageError } from '../../src/tensor/errors.ts';
-import { planOutputs } from '../../src/pipeline/outputs.ts';
+import { type OutputOptions, planOutputs } from '../../src/pipeline/outputs.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { writeText } from '../helpers/picture-files.ts';
 
@@ -14,6 +14,11 @@ interface Request {
   readonly out?: string;
   readonly scale?: number;
   readonly overwrite?: boolean;
+}
+
+/** What a scale and `overwrite` are to `planOutputs`. */
+function named(scale: number, overwrite: boolean): OutputOptions {
+  return { size: `x${scale}`, existing: overwrite ? 'overwrite' : 'refuse' };
 }
 
 /** Plan in a new folder; paths of the answer are relative to it. */
@@ -28,7 +33,7 @@ async function planIn(
   }
   const plan = await planOutputs(
     inputs.split(' ').map((path) => join(root, path)),
-    { scale, overwrite, ...(out !== undefined && { out: join(root, out) }) },
+    { ...named(scale, overwrite), ...(out !== undefined && { out: join(root, out) }) },
   );
   const name = (path: string): string => relative(root, path).replaceAll('\\', '/');
   return {
@@ -107,7 +112,7 @@ test(
 test(
   'other files and hidden entries of a folder are left out',
   plans,
-  { files: 'in/p.png in/notes.txt in/.hidden.png in/.git/x.png in/p.gif', inputs: 'in' },
+  { files: 'in/p.png in/notes.txt in/.hidden.png in/.git/x.png in/p.bmp', inputs: 'in' },
   ['in/p.png > in/p-x4.png'],
 );
 test(
@@ -203,13 +208,13 @@ test(
   'which endings are known',
   refuses,
   { files: 'p.dat', inputs: 'p.dat' },
-  'expected a name ending in .png, .jpg, .webp or .tif, got .dat',
+  'expected a name ending in .png, .jpg, .webp, .tif, .avif or .gif, got .dat',
 );
 test(
   'that a folder holds no picture',
   refuses,
   { files: 'in/', inputs: 'in' },
-  'expected PNG, JPEG, WebP or TIFF files in this folder',
+  'expected PNG, JPEG, WebP, TIFF, AVIF or GIF files in this folder',
 );
 
 const stops = test.macro<[Request, typeof UsageError | typeof PathError, RegExp]>({
@@ -277,14 +282,14 @@ test(
 );
 
 test('an empty name for the results is wrong usage', async (t) => {
-  const options = { out: '', scale: 4, overwrite: false };
+  const options = { out: '', ...named(4, false) };
   await t.throwsAsync(planOutputs(['p.png'], options), { instanceOf: UsageError });
 });
 
 test('a trailing slash asks for a folder', async (t) => {
   const root = temporaryFolder(t);
   const input = writeText(join(root, 'p.png'));
-  const options = { out: `${join(root, 'q.png')}/`, scale: 4, overwrite: false };
+  const options = { out: `${join(root, 'q.png')}/`, ...named(4, false) };
   t.deepEqual((await planOutputs([input], options)).jobs, [
     { input, output: join(root, 'q.png', 'p.png') },
   ]);
@@ -296,7 +301,7 @@ test('a result is known as an input through links of both kinds', async (t) => {
   linkSync(input, join(root, 'hard.png'));
   symlinkSync(input, join(root, 'soft.png'));
   for (const name of ['hard.png', 'soft.png']) {
-    const options = { out: join(root, name), scale: 4, overwrite: true };
+    const options = { out: join(root, name), ...named(4, true) };
     await t.throwsAsync(planOutputs([input], options), { message: /apart from the inputs/ });
   }
 });
@@ -305,7 +310,7 @@ test('links that lead in a circle end', async (t) => {
   const root = temporaryFolder(t);
   writeText(join(root, 'in', 'p.png'));
   symlinkSync(join(root, 'in'), join(root, 'in', 'again'));
-  const { jobs } = await planOutputs([join(root, 'in')], { scale: 4, overwrite: false });
+  const { jobs } = await planOutputs([join(root, 'in')], { ...named(4, false) });
   t.is(jobs.length, 1);
 });
 
@@ -315,9 +320,114 @@ unprivileged('a folder without permission is refused (not as root)', async (t) =
   const input = writeText(join(root, 'p.png'));
   mkdirSync(join(root, 'out'));
   chmodSync(join(root, 'out'), 0o555);
-  const options = { out: join(root, 'out', 'new'), scale: 4, overwrite: false };
+  const options = { out: join(root, 'out', 'new'), ...named(4, false) };
   await t.throwsAsync(planOutputs([input], options), {
     instanceOf: PathError,
     message: /may be written, got no permission/,
   });
+});
+
+/** Plan with options beside those of `planIn`. */
+async function plansWith(
+  t: ExecutionContext,
+  files: string,
+  inputs: string,
+  options: Partial<OutputOptions>,
+): Promise<string[]> {
+  const root = temporaryFolder(t);
+  for (const file of files.split(' ')) writeText(join(root, file));
+  const { out, ...others } = options;
+  const { jobs, skipped } = await planOutputs(
+    inputs.split(' ').map((path) => (path === '-' ? path : join(root, path))),
+    {
+      size: 'x4',
+      ...others,
+      ...(out !== undefined && { out: out === '-' ? out : join(root, out) }),
+    },
+  );
+  const name = (path: string): string => (path === '-' ? path : relative(root, path));
+  const say = ({ input, output }: { input: string; output: string }): string =>
+    `${name(input)} > ${name(output)}`;
+  return [...jobs.map(say), ...skipped.map((job) => `skip ${say(job)}`)];
+}
+
+const withOptions = test.macro<[string, string, Partial<OutputOptions>, string[]]>(
+  async (t, files, inputs, options, expected) => {
+    t.deepEqual(await plansWith(t, files, inputs, options), expected);
+  },
+);
+test(
+  'a format gives its ending',
+  withOptions,
+  'a.png b.JPG c.tif',
+  'a.png b.JPG c.tif',
+  { format: 'jpeg' },
+  ['a.png > a-x4.jpg', 'b.JPG > b-x4.JPG', 'c.tif > c-x4.jpg'],
+);
+test(
+  'a template names results, in a mirrored folder too',
+  withOptions,
+  'in/s/a.png in/b.png',
+  'in',
+  { out: 'out', name: '{n}-{stem}_{size}_{model}', model: 'm' },
+  ['in/b.png > out/1-b_x4_m.png', 'in/s/a.png > out/s/2-a_x4_m.png'],
+);
+test(
+  'an existing result is skipped when told so',
+  withOptions,
+  'a.png a-x4.png b.png',
+  'a.png b.png',
+  { existing: 'skip' },
+  ['b.png > b-x4.png', 'skip a.png > a-x4.png'],
+);
+test(
+  'what an earlier run finished is skipped, the rest is not',
+  withOptions,
+  'a.png a-x4.png b.png',
+  'a.png b.png',
+  { isFinished: async ({ input }) => input.endsWith('a.png') },
+  ['b.png > b-x4.png', 'skip a.png > a-x4.png'],
+);
+test(
+  'a pattern names files',
+  withOptions,
+  'in/a.png in/b.png in/c.jpg in/.d.png in/s/e.png',
+  'in/*.{png,webp}',
+  {},
+  ['in/a.png > in/a-x4.png', 'in/b.png > in/b-x4.png'],
+);
+test(
+  'two stars enter folders',
+  withOptions,
+  'in/a.png in/s/e.png in/s/t/f.png',
+  'in/**/[ef].png',
+  {},
+  ['in/s/e.png > in/s/e-x4.png', 'in/s/t/f.png > in/s/t/f-x4.png'],
+);
+test(
+  'a file whose name looks like a pattern is that file',
+  withOptions,
+  'a[1].png a1.png',
+  'a[1].png',
+  {},
+  ['a[1].png > a[1]-x4.png'],
+);
+test('standard input goes to standard output', withOptions, 'x', '-', {}, ['- > -']);
+test('standard input goes to a file', withOptions, 'x', '-', { out: 'a.png' }, ['- > a.png']);
+test('a file goes to standard output', withOptions, 'a.png', 'a.png', { out: '-' }, ['a.png > -']);
+
+test('several results for standard output, a name of another format and bad templates are wrong usage', async (t) => {
+  const refused: [string, Partial<OutputOptions>, RegExp][] = [
+    ['a.png b.png', { out: '-' }, /one picture for standard output/],
+    ['a.png', { out: 'x.png', format: 'jpeg' }, /format jpeg/],
+    ['a.png', { name: '{stem}{what}' }, /\{stem\}, \{size\}/],
+    ['a.png', { name: '../{stem}' }, /without folders/],
+    ['a.png b.png', { name: 'same' }, /one input for each result/],
+  ];
+  for (const [inputs, options, message] of refused) {
+    await t.throwsAsync(plansWith(t, 'a.png b.png', inputs, options), {
+      instanceOf: UsageError,
+      message,
+    });
+  }
 });

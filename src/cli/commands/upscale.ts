@@ -1,6 +1,11 @@
 /** @file `osediff upscale`: files and folders of pictures to larger pictures. */
+import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { PlannedPicture } from '../../pipeline/picture-check.ts';
 import type { Upscaler, UpscalerOptions } from '../../pipeline/types.ts';
+import { UsageError } from '../../tensor/errors.ts';
+import { dataFolder } from '../../weights/data-folder.ts';
+import { tellDevice } from '../device-line.ts';
 import { exitCodes } from '../errors.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { jsonReporter, textReporter, type ReportOptions } from '../report.ts';
@@ -10,19 +15,27 @@ import {
   upscaleOptions,
   type UpscaleFlags,
 } from '../upscale-flags.ts';
+import { speedsOf } from '../speeds.ts';
+import { processStreams } from '../streams.ts';
+import { addWriteFlags, writeRules, type WriteFlags } from '../write-flags.ts';
 
 /** Loads a model: `loadUpscaler`, unless a test brings its own. */
 export type Load = (options: UpscalerOptions) => Promise<Upscaler>;
 
-interface Flags extends UpscaleFlags {
+interface Flags extends UpscaleFlags, WriteFlags {
   readonly output?: string;
+  readonly name?: string;
   readonly overwrite?: true;
+  readonly skipExisting?: true;
+  readonly dryRun?: true;
   readonly json?: true;
 }
 
 const loadModel: Load = async (options) => {
   const { loadUpscaler } = await import('../../pipeline/upscaler.ts');
-  return loadUpscaler(options);
+  const upscaler = await loadUpscaler(options);
+  tellDevice(upscaler.model);
+  return upscaler;
 };
 
 /** Add the command to a program; `report` says where it prints. */
@@ -34,9 +47,15 @@ export function addUpscale(
   const command = program
     .command('upscale')
     .description('enlarge pictures')
-    .argument('<input...>', 'PNG, JPEG, WebP or TIFF files, or folders of them')
-    .option('-o, --output <path>', 'a file for one picture, else a folder (default: beside each)');
-  addUpscaleFlags(command)
+    .argument('<input...>', 'picture files, folders of them, patterns, or - for stdin')
+    .option(
+      '-o, --output <path>',
+      'a file for one picture, - for stdout, else a folder (default: beside each)',
+    );
+  addWriteFlags(addUpscaleFlags(command))
+    .option('--name <template>', 'of results: {stem}, {size}, {model}, {n}')
+    .option('--skip-existing', 'leave results that exist as they are')
+    .option('--dry-run', 'only say what would be done and what it takes')
     .option('--overwrite', 'replace existing files')
     .option('--json', 'print one JSON object a line')
     .action((inputs: string[], flags: Flags) => upscale(inputs, flags, load, report));
@@ -50,18 +69,44 @@ async function upscale(
 ): Promise<void> {
   const options = upscaleOptions(flags);
   const model = modelOptions(flags);
+  if (flags.overwrite && flags.skipExisting) {
+    throw new UsageError('--overwrite: expected no --skip-existing beside it, got both.');
+  }
   const signal = interruptSignal();
   const reporter = flags.json ? jsonReporter(report) : textReporter(report);
   const { upscaleFiles } = await import('../../pipeline/batch.ts');
+  const speeds = speedsOf(model);
+  let pictures: readonly PlannedPicture[] = [];
   try {
     const summary = await upscaleFiles(inputs, {
       ...(flags.output !== undefined && { out: flags.output }),
+      ...(flags.name !== undefined && { name: flags.name }),
+      ...(flags.format !== undefined && { format: flags.format }),
       overwrite: flags.overwrite ?? false,
+      skipExisting: flags.skipExisting ?? false,
+      dryRun: flags.dryRun ?? false,
+      model: flags.model,
+      identity: model,
+      rules: writeRules(flags),
       load: () => load(model),
       upscale: options,
-      listener: reporter,
+      journals: join(dataFolder(), 'batches'),
+      streams: processStreams,
+      listener: {
+        ...reporter,
+        onPlanned(planned) {
+          pictures = planned;
+          reporter.onPlanned(planned);
+        },
+        onDone(index, result) {
+          speeds.note(pictures[index]!, result.seconds);
+          reporter.onDone(index, result);
+        },
+      },
       signal,
     });
+    if (flags.dryRun) await speeds.report(pictures, reporter);
+    else await speeds.keep();
     reporter.end(summary);
     if (summary.failed > 0) process.exitCode = exitCodes.failed;
   } catch (error) {
