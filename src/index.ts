@@ -11,6 +11,10 @@ export type {
 } from './pipeline/types.ts';
 export type { Channels, Picture, Samples } from './image/picture.ts';
 export { readPicture, writePicture } from './image/codec.ts';
+export { float16ToFloat32, float32ToFloat16 } from './tensor/float16.ts';
+export { dataFolder } from './weights/data-folder.ts';
+export { listModels } from './weights/store.ts';
+export type { FoundModel, ListedModel } from './weights/store.ts';
 export {
   ConfigError,
   DeviceError,
