@@ -19,6 +19,14 @@ interface Machine {
   stack: PickleValue[];
   readonly marks: PickleValue[][];
   readonly memo: Map<number, PickleValue>;
+  /** Objects of TorchScript classes made so far; undefined where none may be. */
+  readonly modules: Set<PickleValue> | undefined;
+}
+
+/** What a pickle may hold beyond plain values. */
+export interface PickleOptions {
+  /** Objects of the classes of a TorchScript archive, as dicts of their attributes. */
+  readonly modules?: boolean;
 }
 
 /**
@@ -32,9 +40,21 @@ interface Machine {
  * @returns the value; tensors in it are places in the archive, their data unread
  * @throws FormatError when the bytes are no such pickle, with the position of the offending byte
  */
-export function readPickle(bytes: Uint8Array, where = 'pickle'): PickleValue {
+export function readPickle(
+  bytes: Uint8Array,
+  where = 'pickle',
+  { modules = false }: PickleOptions = {},
+): PickleValue {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const m: Machine = { bytes, view, at: 0, stack: [], marks: [], memo: new Map() };
+  const m: Machine = {
+    bytes,
+    view,
+    at: 0,
+    stack: [],
+    marks: [],
+    memo: new Map(),
+    modules: modules ? new Set() : undefined,
+  };
   for (let count = 0; count < mostOperations; count++) {
     const start = m.at;
     try {
@@ -116,10 +136,11 @@ const operations: ReadonlyMap<string, (m: Machine) => void> = new Map([
   ['h', (m) => get(m, number(m, 1))],
   ['j', (m) => get(m, number(m, 4))],
   // Globals and calls
-  ['c', (m) => push(m, global(line(m), line(m)))],
+  ['c', (m) => push(m, global(m, line(m), line(m)))],
   ['i', (m) => instance(m)],
   ['\x93', (m) => push(m, stackGlobal(m))],
   ['R', (m) => reduce(m)],
+  ['\x81', (m) => newObject(m)],
   ['b', (m) => build(m)],
   ['Q', (m) => push(m, storageOf(pop(m)))],
 ]);
@@ -206,10 +227,15 @@ function newDict(m: Machine, items: readonly PickleValue[]): void {
   setItems(m, items);
 }
 
-function global(module: string, name: string): PickledGlobal {
+function global(m: Machine, module: string, name: string): PickledGlobal {
   const full = `${module}.${name}`;
-  if (!isAllowed(full)) throw new RefusedGlobal(full);
+  if (!isAllowed(full) && !(m.modules && isModule(full))) throw new RefusedGlobal(full);
   return { kind: 'global', name: full };
+}
+
+/** Whether a global is a class of a TorchScript archive, whose code is in the archive and never read. */
+function isModule(name: string): boolean {
+  return name.startsWith('__torch__.');
 }
 
 function stackGlobal(m: Machine): PickledGlobal {
@@ -217,12 +243,12 @@ function stackGlobal(m: Machine): PickledGlobal {
   if (typeof module !== 'string' || typeof name !== 'string') {
     throw new Error('expected the name of a global');
   }
-  return global(module, name);
+  return global(m, module, name);
 }
 
 /** INST, of protocol 0, names a class: read only to refuse it by its name. */
 function instance(m: Machine): void {
-  throw new Error(`unsupported opcode "i" for ${global(line(m), line(m)).name}`);
+  throw new Error(`unsupported opcode "i" for ${global(m, line(m), line(m)).name}`);
 }
 
 function reduce(m: Machine): void {
@@ -233,10 +259,24 @@ function reduce(m: Machine): void {
   push(m, call((callee as PickledGlobal).name, args as readonly PickleValue[]));
 }
 
+/** NEWOBJ, of a TorchScript class: a dict that BUILD will fill. */
+function newObject(m: Machine): void {
+  const [type] = popMany(m, 2);
+  const name = kindOf(type) === 'global' ? (type as PickledGlobal).name : kindOf(type);
+  if (!m.modules || !isModule(name)) throw new Error(`unsupported opcode "\\x81" for ${name}`);
+  const object = new Map();
+  m.modules.add(object);
+  push(m, object);
+}
+
 /** BUILD sets attributes: those of an OrderedDict (`_metadata` of a state dict) are left out. */
 function build(m: Machine): void {
-  const [object] = popMany(m, 2);
+  const [object, state] = popMany(m, 2);
   if (!(object instanceof Map)) throw new Error(`expected a dict to build, got ${kindOf(object)}`);
+  if (m.modules?.has(object)) {
+    if (!(state instanceof Map)) throw new Error(`expected attributes, got ${kindOf(state)}`);
+    for (const [key, value] of state) object.set(key, value);
+  }
   push(m, object);
 }
 

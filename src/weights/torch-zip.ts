@@ -3,7 +3,14 @@ import { bytesPerElement, viewBytes } from '../tensor/dtype.ts';
 import { FormatError, WeightError } from '../tensor/errors.ts';
 import { tensor, type Tensor } from '../tensor/tensor.ts';
 import { readPickle } from './pickle.ts';
-import { isDict, isTensor, kindOf, type PickledTensor, type PickleValue } from './pickle-values.ts';
+import {
+  isDict,
+  isTensor,
+  kindOf,
+  type PickledDict,
+  type PickledTensor,
+  type PickleValue,
+} from './pickle-values.ts';
 import { quoted } from './quoted.ts';
 import { openRangeFile } from './range-file.ts';
 import type { WeightSource } from './source.ts';
@@ -12,6 +19,9 @@ import { openZip, type Zip } from './zip.ts';
 
 /** The pickle of a large model has a few hundred kilobytes; tensors' data is elsewhere. */
 const largestPickle = 32 * 2 ** 20;
+/** Modules of TorchScript may be shared, and by a hostile file in circles. */
+const deepestModule = 64;
+const mostModules = 100_000;
 /** First value in the file of torch.save before 1.6. */
 const legacyMagic = 0x1950a86a20f9469cfc6cn;
 
@@ -113,6 +123,7 @@ async function readValue(zip: Zip): Promise<{ prefix: string; value: PickleValue
   }
   const name = pickles[0]!;
   const prefix = name.slice(0, -'data.pkl'.length);
+  const modules = zip.sizes.has(`${prefix}constants.pkl`); // of TorchScript
   await checkByteOrder(zip, `${prefix}byteorder`);
   const size = zip.sizes.get(name)!;
   if (size > largestPickle) {
@@ -120,7 +131,32 @@ async function readValue(zip: Zip): Promise<{ prefix: string; value: PickleValue
       `${label}: expected a pickle of at most ${largestPickle} bytes, got ${size}.`,
     );
   }
-  return { prefix, value: readPickle(await zip.read(name, 0, size), `${label}: pickle`) };
+  const bytes = await zip.read(name, 0, size);
+  const value = readPickle(bytes, `${label}: pickle`, { modules });
+  return { prefix, value: modules && isDict(value) ? flattened(value, label) : value };
+}
+
+/**
+ * The tensors of a TorchScript module and of the modules in it, by dotted names; its other attributes
+ * are left out, and its code is never looked at.
+ */
+function flattened(module: PickledDict, label: string): PickledDict {
+  const tensors = new Map<string, PickledTensor>();
+  const waiting: (readonly [path: readonly string[], module: PickledDict])[] = [[[], module]];
+  let visited = 0;
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    const [path, attributes] = next;
+    if (path.length > deepestModule || ++visited > mostModules) {
+      throw new FormatError(`${label}: expected a tree of modules, got one without end.`);
+    }
+    for (const [key, value] of attributes) {
+      if (typeof key !== 'string') continue;
+      const here = [...path, key];
+      if (isTensor(value)) tensors.set(here.join('.'), value);
+      else if (isDict(value)) waiting.push([here, value]);
+    }
+  }
+  return tensors;
 }
 
 async function checkByteOrder(zip: Zip, name: string): Promise<void> {
