@@ -262,8 +262,12 @@ export function maxPool(x: Value, attributes: PoolAttributes): Value {
   return x.graph.add('MaxPool', [x], attributes);
 }
 
-export function averagePool(x: Value, attributes: PoolAttributes): Value {
-  return x.graph.add('AveragePool', [x], { ...attributes, count_include_pad: 1 });
+/** @param countPadding whether padding counts as zeros, or is left out of the averages */
+export function averagePool(x: Value, attributes: PoolAttributes, countPadding = true): Value {
+  return x.graph.add('AveragePool', [x], {
+    ...attributes,
+    count_include_pad: countPadding ? 1 : 0,
+  });
 }
 
 /** Clamps to `[low, high]`; the gradient is 0 outside, as PyTorch's `clamp`. */

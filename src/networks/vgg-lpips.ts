@@ -82,13 +82,24 @@ export interface Lpips {
  * @param b the other
  */
 export function lpips(s: Scope, a: Value, b: Value, widths: VggWidths = vgg16Widths): Lpips {
-  const [fa, fb] = [vggFeatures(s, a, widths), vggFeatures(s, b, widths)];
-  const parts = fa.map((x, i) => {
-    const difference = square(sub(unitLength(x), unitLength(fb[i]!)));
-    const w = s.at('lin', i).weight('weight', [1, widths[i]!, 1, 1]);
+  return lpipsDistance(s, vggFeatures(s, a, widths), vggFeatures(s, b, widths));
+}
+
+/** The distance of two pictures' features, stage by stage: that of {@link lpips}, on any trunk. */
+export function lpipsDistance(s: Scope, a: readonly Value[], b: readonly Value[]): Lpips {
+  const parts = a.map((x, i) => {
+    const difference = square(sub(unitLength(x), unitLength(b[i]!)));
+    const w = s.at('lin', i).weight('weight', [1, x.shape[1] as number, 1, 1]);
     return mean(conv2d(difference, w), [2, 3]);
   });
   return { distance: parts.reduce((sum, part) => add(sum, part)), stages: parts };
+}
+
+/** ImageNet's mean and deviation, for pictures in [-1, 1], as the lpips package rounds them. */
+export function lpipsInput(x: Value): Value {
+  const constant = (values: readonly number[]): Value =>
+    x.graph.constant(float32([1, 3, 1, 1], values));
+  return div(sub(x, constant([-0.03, -0.088, -0.188])), constant([0.458, 0.448, 0.45]));
 }
 
 /**
@@ -97,15 +108,27 @@ export function lpips(s: Scope, a: Value, b: Value, widths: VggWidths = vgg16Wid
  * @param x `[N, 3, H, W]`, RGB in [-1, 1]
  */
 export function vggFeatures(s: Scope, x: Value, widths: VggWidths): readonly Value[] {
-  const { graph } = x;
-  const constant = (values: readonly number[]): Value =>
-    graph.constant(float32([1, 3, 1, 1], values));
-  // ImageNet's mean and deviation, for pictures in [-1, 1], as the lpips package rounds them.
-  const normal = div(sub(x, constant([-0.03, -0.088, -0.188])), constant([0.458, 0.448, 0.45]));
+  return vggStages(s, lpipsInput(x), widths, (h) => maxPool(h, halving));
+}
+
+const halving = { kernel_shape: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] } as const;
+
+/**
+ * The convolutions of VGG16, stage by stage.
+ *
+ * @param x `[N, 3, H, W]`, normalised
+ * @param pool halves the size between stages
+ */
+export function vggStages(
+  s: Scope,
+  x: Value,
+  widths: VggWidths,
+  pool: (h: Value) => Value,
+): readonly Value[] {
   const features: Value[] = [];
-  let h = normal;
+  let h = x;
   stages.forEach((places, stage) => {
-    if (stage > 0) h = maxPool(h, { kernel_shape: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] });
+    if (stage > 0) h = pool(h);
     for (const place of places) h = relu(convolution(s.at('trunk', place), h, widths[stage]!));
     features.push(h);
   });
