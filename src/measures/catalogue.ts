@@ -1,6 +1,13 @@
 /** @file The measures there are, by name. */
 import { UsageError } from '../tensor/errors.ts';
+import { clipiqa } from './clipiqa.ts';
+import { dists } from './dists.ts';
+import { fid } from './fid.ts';
+import { lpips, lpipsVgg } from './lpips.ts';
+import { maniqa, maniqaVariants } from './maniqa.ts';
 import { arithmeticMean, geometricMean, type Measure, meterOf } from './measure.ts';
+import { musiq, musiqVariants } from './musiq.ts';
+import { type NetworkMeasure, networkMeasure, type Networks } from './network-measure.ts';
 import { niqe } from './niqe.ts';
 import { type Gaussian, publishedPrior } from './niqe-prior.ts';
 import { psnr } from './psnr.ts';
@@ -9,10 +16,14 @@ import { bordersEvery, findSeams } from './seams.ts';
 import { type BandRatios, bandRatios, gradientRatio } from './sharpness.ts';
 import { ssim } from './ssim.ts';
 
-/** All measures: those of the paper's Table 1, and our own for judging a model in the making. */
+/**
+ * All measures: those of the paper's Table 1, our own for judging a model in the making, and variants
+ * that are taken only when they are named.
+ */
 export interface Catalogue {
   readonly paper: readonly Measure[];
   readonly development: readonly Measure[];
+  readonly variants: readonly Measure[];
 }
 
 /** The measures of a run, and those left out because something lacks. */
@@ -25,24 +36,29 @@ export interface Choice {
  * Every measure this program has.
  *
  * @param prior NIQE's prior
+ * @param networks what measures that are networks run with; without, they lack their weights
  */
-export function catalogue(prior: Gaussian = publishedPrior()): Catalogue {
+export function catalogue(prior: Gaussian = publishedPrior(), networks?: Networks): Catalogue {
   const paired = { better: 'higher', needsReference: true, digits: 4 } as const;
   const bands = bandsOnce();
+  const learned = (measure: NetworkMeasure): Measure => networkMeasure(measure, networks);
   return {
     paper: [
       classic({ name: 'psnr', title: 'PSNR', ...paired }, psnr),
       classic({ name: 'ssim', title: 'SSIM', ...paired }, ssim),
+      ...[lpips, dists, fid].map(learned),
       classic(
         { name: 'niqe', title: 'NIQE', better: 'lower', needsReference: false, digits: 4 },
         (result) => niqe(result, prior),
       ),
+      ...[musiq, maniqa, clipiqa].map(learned),
     ],
     development: [
       ratio('grad', 'gradients', gradientRatio),
       ratio('hf', 'fine detail', (result, reference) => bands(result, reference).high),
       ratio('mf', 'middle detail', (result, reference) => bands(result, reference).middle),
     ],
+    variants: [lpipsVgg, ...musiqVariants, ...maniqaVariants].map(learned),
   };
 }
 
@@ -57,11 +73,14 @@ export function catalogue(prior: Gaussian = publishedPrior()): Catalogue {
  */
 export function chooseMeasures(
   list: string | undefined,
-  { paper, development }: Catalogue,
+  { paper, development, variants }: Catalogue,
   withReference: boolean,
 ): Choice {
-  const known = [...paper, ...development];
-  const groups: Readonly<Record<string, readonly Measure[]>> = { paper, all: known };
+  const known = [...paper, ...development, ...variants];
+  const groups: Readonly<Record<string, readonly Measure[]>> = {
+    paper,
+    all: [...paper, ...development],
+  };
   const chosen = new Set<Measure>();
   const missing = new Set<Measure>();
   for (const entry of (list ?? 'paper').split(',')) {

@@ -68,8 +68,8 @@ test('a measure is closed when a picture fails, and the picture is named', async
   });
   t.is(log.at(-1), 'close');
   const tiny = [entry('tiny', flat(3, 2, 1), flat(3, 2, 1))];
-  const { paper } = catalogue();
-  await t.throwsAsync(() => evaluate(tiny, paper), { message: /^tiny: ssim: expected .*11x11/ });
+  const { chosen } = chooseMeasures('psnr,ssim,niqe', catalogue(), true);
+  await t.throwsAsync(() => evaluate(tiny, chosen), { message: /^tiny: ssim: expected .*11x11/ });
 });
 
 test('an aborted run stops and closes', async (t) => {
@@ -134,7 +134,8 @@ test('a picture without a score leaves the mean without one, and is named', asyn
 
 test('NIQE of a flat picture is null, PSNR and SSIM are not', async (t) => {
   const picture = flat(200, 200, 7);
-  const { mean } = toJson(await evaluate([entry('a', picture, picture)], catalogue().paper), []);
+  const { chosen } = chooseMeasures('psnr,ssim,niqe', catalogue(), true);
+  const { mean } = toJson(await evaluate([entry('a', picture, picture)], chosen), []);
   t.deepEqual(mean, { psnr: 80, ssim: 1, niqe: null });
 });
 
@@ -190,14 +191,52 @@ test('lists choose by name, by group, and seams with a period', (t) => {
   t.deepEqual(names('all'), ['psnr', 'ssim', 'niqe', 'grad', 'hf', 'mf']);
   t.deepEqual(names('niqe,seam:64', false), ['niqe', 'seam:64']);
   for (const list of ['psrn', '', 'niqe,', 'seam', 'seam:0', 'toString']) {
-    t.throws(() => names(list), { instanceOf: UsageError, message: /psnr, ssim, niqe/ }, list);
+    t.throws(
+      () => names(list),
+      { instanceOf: UsageError, message: /names among psnr, ssim/ },
+      list,
+    );
   }
   t.throws(() => names('psnr', false), { instanceOf: UsageError, message: /--hr/ });
 });
 
+test('measures that are networks lack their weights until they are imported', (t) => {
+  const { missing } = chooseMeasures(undefined, catalogue(), true);
+  t.deepEqual(
+    missing.map(({ name }) => name),
+    ['lpips', 'dists', 'fid', 'musiq', 'maniqa', 'clipiqa'],
+  );
+  const { missing: unpaired } = chooseMeasures('paper', catalogue(), false);
+  t.deepEqual(
+    unpaired.map(({ name }) => name),
+    ['musiq', 'maniqa', 'clipiqa'],
+  );
+  t.throws(() => chooseMeasures('dists', catalogue(), true), {
+    instanceOf: UsageError,
+    message:
+      'measures: "dists" lacks VGG16\'s weights and DISTS\' alpha and beta. Import them with "osediff model import --kind metric vgg16-397923af.pth" and "osediff model import --kind metric DISTS_weights-f5e65c96.pth".',
+  });
+});
+
+test('with its parts imported a measure is chosen; variants only by name', (t) => {
+  const networks = {
+    installed: new Set(['vgg16', 'musiq-koniq'] as const),
+    compile: () => Promise.reject(new Error('not to be run')),
+  };
+  const all = catalogue(undefined, networks);
+  const { chosen, missing } = chooseMeasures('all', all, true);
+  const names = chosen.map(({ name }) => name);
+  t.deepEqual(names, ['psnr', 'ssim', 'niqe', 'musiq', 'grad', 'hf', 'mf']);
+  t.regex(missing.find(({ name }) => name === 'dists')!.lacks!, /^DISTS' alpha and beta\. /);
+  t.is(chooseMeasures('lpips-vgg', all, true).chosen[0]?.title, 'LPIPS (VGG)');
+  t.throws(() => chooseMeasures('musiq-ava', all, true), {
+    message: /musiq_ava_ckpt-e8d3f067\.pth/,
+  });
+});
+
 test('what lacks something is missing from a group, and an error when named', (t) => {
   const lpips = firstByte({ name: 'lpips', lacks: 'its weights. Import them.' });
-  const all = { paper: [firstByte(), lpips], development: [] };
+  const all = { paper: [firstByte(), lpips], development: [], variants: [] };
   t.deepEqual(chooseMeasures(undefined, all, false), { chosen: [all.paper[0]!], missing: [lpips] });
   t.throws(() => chooseMeasures('paper,lpips', all, false), {
     instanceOf: UsageError,

@@ -8,11 +8,14 @@ import { writeFileSafely } from '../../image/safe-write.ts';
 import { catalogue, chooseMeasures } from '../../measures/catalogue.ts';
 import { type Entry, evaluate } from '../../measures/evaluate.ts';
 import { toHtml } from '../../measures/html.ts';
+import type { Networks } from '../../measures/network-measure.ts';
 import { loadPrior } from '../../measures/niqe-folder.ts';
 import { type PageImage, pageImage } from '../../measures/page-image.ts';
 import { pairFolders, readRgb, requireSizes } from '../../measures/pairs.ts';
+import { installedParts } from '../../measures/part-store.ts';
 import { toCsv, toJson, toTable } from '../../measures/report.ts';
 import { type Rgb, toRgb } from '../../measures/rgb.ts';
+import { chooseDevice } from '../../pipeline/device.ts';
 import type { ColorFix, Upscaler, UpscalerOptions } from '../../pipeline/types.ts';
 import { PathError, UsageError } from '../../tensor/errors.ts';
 import { countReporter } from '../count-report.ts';
@@ -50,7 +53,7 @@ const loadModel: Load = async (options) => {
 export function addEvaluate(program: Command, load: Load = loadModel): void {
   program
     .command('evaluate')
-    .description('score pictures by PSNR, SSIM, NIQE and other measures')
+    .description("score pictures by the nine measures of the paper's table, and others")
     .option('--lr <folder>', 'small pictures, to be upscaled and scored')
     .option('--sr <folder>', 'finished pictures, to be scored as they are')
     .option('--hr <folder>', 'the references: pictures of the same names')
@@ -61,7 +64,7 @@ export function addEvaluate(program: Command, load: Load = loadModel): void {
     .option('--lora <file[:strength]>', 'with --lr: merge a LoRA; may be repeated', lora)
     .option('--prompt <text>', 'with --lr: what the pictures show')
     .addOption(choice('--color <method>', 'match colours', ['adain', 'wavelet', 'none']))
-    .option('--device <device>', 'with --lr: auto, cpu, cuda, cuda:N or webgpu', device, 'auto')
+    .option('--device <device>', 'auto, cpu, cuda, cuda:N or webgpu', device, 'auto')
     .addOption(choice('--precision <type>', 'arithmetic of the networks', ['fp32', 'fp16']))
     .option('--csv <file>', 'write the scores of every picture as CSV')
     .option('--html <file>', 'write a page with the worst and best pictures side by side')
@@ -83,7 +86,11 @@ async function evaluateFolders(flags: Flags, load: Load): Promise<void> {
     );
   }
   const prior = flags.niqePrior === undefined ? undefined : await loadPrior(flags.niqePrior);
-  const { chosen, missing } = chooseMeasures(flags.measures, catalogue(prior), hr !== undefined);
+  const { chosen, missing } = chooseMeasures(
+    flags.measures,
+    catalogue(prior, await networks(flags)),
+    hr !== undefined,
+  );
   const pairs = await pairFolders(folder, hr);
   await requireSizes(pairs, lr === undefined ? 1 : flags.scale);
   for (const file of [csv, html]) if (file !== undefined) await requireFree(file, overwrite);
@@ -132,6 +139,17 @@ async function evaluateFolders(flags: Flags, load: Load): Promise<void> {
     reporter.end();
     await upscaler?.dispose();
   }
+}
+
+/** The imported parts of measures, and how their networks run. */
+async function networks({ device: wish }: Flags): Promise<Networks> {
+  const { compile } = await import('../../pipeline/compile.ts');
+  const { device } = await chooseDevice(wish);
+  const options = { device, precision: 'fp32' } as const;
+  return {
+    installed: await installedParts(),
+    compile: (graph, weights) => compile(graph, weights, options),
+  };
 }
 
 function upscalerOptions({ model, device, precision, lora: loras = [] }: Flags): UpscalerOptions {

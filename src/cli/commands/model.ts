@@ -10,7 +10,7 @@ import { modelTable, modelText } from '../model-text.ts';
 import { numberBetween } from '../parse.ts';
 
 interface ImportFlags {
-  readonly kind: 'upscaler' | 'tagger';
+  readonly kind: 'upscaler' | 'tagger' | 'metric';
   readonly name?: string;
   readonly lora?: readonly string[];
   readonly tags?: string;
@@ -30,14 +30,17 @@ export function addModel(program: Command): void {
   model
     .command('import')
     .description(
-      'import a model in diffusers layout, such as SD 2.1-base, with its LoRA; or a tagger',
+      'import a model in diffusers layout, such as SD 2.1-base, with its LoRA; a tagger; or a measure',
     )
     .argument(
       '<path>',
-      'folder with unet/, vae/, scheduler/, text_encoder/ and tokenizer/; of a tagger, its .pth file',
+      'folder with unet/, vae/, scheduler/, text_encoder/ and tokenizer/; of others, their file',
     )
     .addOption(kindOption())
-    .option('--name <name>', 'what to call it from now on (default: a tagger is "dape")')
+    .option(
+      '--name <name>',
+      'what to call it from now on (a tagger: "dape"; measures name themselves)',
+    )
     .option(
       '--lora <file>',
       'osediff.pkl, DAPE.pth, or LoRA of PEFT or diffusers; may be repeated',
@@ -74,7 +77,7 @@ export function addModel(program: Command): void {
 
 function kindOption(): Option {
   return new Option('--kind <kind>', 'what the model does')
-    .choices(['upscaler', 'tagger'])
+    .choices(['upscaler', 'tagger', 'metric'])
     .default('upscaler');
 }
 
@@ -98,7 +101,9 @@ async function importOne(path: string, flags: ImportFlags): Promise<void> {
     signal: interruptSignal(),
   };
   try {
-    const importer = { upscaler: importUpscaler, tagger: importTagger }[flags.kind];
+    const importer = { upscaler: importUpscaler, tagger: importTagger, metric: importMetric }[
+      flags.kind
+    ];
     const { folder, unused } = await importer(path, flags, watch);
     reporter.end();
     if (unused.length > 0) {
@@ -143,6 +148,12 @@ const importTagger: Importer = async (file, flags, watch) => {
     precision,
     ...watch,
   });
+};
+
+const importMetric: Importer = async (file, flags, watch) => {
+  const { importPart } = await import('../../measures/part-store.ts');
+  refuse(flags, ['name', 'lora', 'variant', 'loraScale', 'tags', 'thresholds']);
+  return importPart(file, { precision: flags.precision, ...watch });
 };
 
 /** @throws UsageError for a flag that this kind of model has no use for */
