@@ -51,8 +51,22 @@ const small = golden('tagger/small.json');
   async (t) => {
     emptyStore(t);
     const file = (name: string): string => golden(`tagger/${name}`)!;
-    const lists = ['--tags', file('small_ram_tag_list.txt'), '--thresholds', file('small_ram_tag_list_threshold.txt')]; // prettier-ignore
-    const imported = await run('model', 'import', '--kind', 'tagger', file('ram_swin_small.pth'), '--lora', file('DAPE_small.pth'), ...lists); // prettier-ignore
+    const lists = [
+      '--tags',
+      file('small_ram_tag_list.txt'),
+      '--thresholds',
+      file('small_ram_tag_list_threshold.txt'),
+    ];
+    const imported = await run(
+      'model',
+      'import',
+      '--kind',
+      'tagger',
+      file('ram_swin_small.pth'),
+      '--lora',
+      file('DAPE_small.pth'),
+      ...lists,
+    );
     t.is(imported.stderr, '');
     t.is(imported.code, 0);
     t.regex((await run('model', 'list')).stdout, /^dape +stored +fp32 +\(tagger\) /m);
@@ -60,7 +74,9 @@ const small = golden('tagger/small.json');
     const folder = temporaryFolder(t);
     for (const name of ['input-a.png', 'input-b.png'])
       await copyFile(file(name), join(folder, name));
-    const { pictures } = JSON.parse(readFileSync(small!, 'utf8')) as { pictures: Record<string, { tags: string }> }; // prettier-ignore
+    const { pictures } = JSON.parse(readFileSync(small!, 'utf8')) as {
+      pictures: Record<string, { tags: string }>;
+    };
     const [a, b] = [pictures['a']!.tags, pictures['b']!.tags];
     t.is((await run('tag', join(folder, 'input-b.png'))).stdout, `${b}\n`);
 

@@ -58,10 +58,17 @@ function blockByHand(
       .map((p) => Math.floor(p / size))
       .join();
   /** Tokens rolled round the edge are of another region than those that were not. */
-  const region = (i: number): string => place(i).map((p) => (p < shift ? 'round' : 'straight')).join(); // prettier-ignore
+  const region = (i: number): string =>
+    place(i)
+      .map((p) => (p < shift ? 'round' : 'straight'))
+      .join();
   const qkv = tokens.map((x) =>
-    affine(w('attn.qkv.weight'), w('attn.qkv.bias'), normalize(w('norm1.weight'), w('norm1.bias'), x)),
-  ); // prettier-ignore
+    affine(
+      w('attn.qkv.weight'),
+      w('attn.qkv.bias'),
+      normalize(w('norm1.weight'), w('norm1.bias'), x),
+    ),
+  );
   const d = width / heads;
   return tokens.map((x, i) => {
     const seen: number[] = [];
@@ -79,7 +86,10 @@ function blockByHand(
       const total = scores.reduce((sum, v) => sum + Math.exp(v), 0);
       let mixed = Array.from({ length: d }, () => 0);
       others.forEach((j, k) => {
-        mixed = plus(mixed, part(j, 2).map((v) => (v * Math.exp(scores[k]!)) / total)); // prettier-ignore
+        mixed = plus(
+          mixed,
+          part(j, 2).map((v) => (v * Math.exp(scores[k]!)) / total),
+        );
       });
       seen.push(...mixed);
     }
@@ -159,7 +169,11 @@ test('merging takes squares of four tokens, down each column first', async (t) =
   const ones = float32([4], [1, 1, 1, 1]);
   const zeros = float32([4], [0, 0, 0, 0]);
   const expected = squares.flatMap((square) =>
-    normalize(ones, zeros, square.map((i) => i ** 2)).slice(0, 2),
-  ); // prettier-ignore
+    normalize(
+      ones,
+      zeros,
+      square.map((i) => i ** 2),
+    ).slice(0, 2),
+  );
   t.true(difference(got.data as Float32Array, expected).largest < 1e-5);
 });

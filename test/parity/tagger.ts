@@ -118,7 +118,13 @@ async function tagBatch(
 
 async function* mergedRows(path: string, { weights }: Small): AsyncGenerator<Row> {
   for (const [key, want] of readGolden(path)) {
-    yield compare('tagger/merged-weights.safetensors', key, want, [weights.get(key)], tolerances.weights); // prettier-ignore
+    yield compare(
+      'tagger/merged-weights.safetensors',
+      key,
+      want,
+      [weights.get(key)],
+      tolerances.weights,
+    );
   }
 }
 
@@ -157,13 +163,22 @@ async function* inputRows(path: string, name: string, arrays: Arrays): AsyncGene
   yield compare(`tagger/${name}`, 'input', want, [got], tolerances.picture);
   const resized = arrays.get('resized');
   if (!resized) return;
-  const [mean, deviation] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]; // prettier-ignore
+  const [mean, deviation] = [
+    [0.485, 0.456, 0.406],
+    [0.229, 0.224, 0.225],
+  ];
   const area = got.data.length / 3;
   const unit = got.data.map((v, i) => {
     const c = Math.floor(i / area);
     return v * deviation[c]! + mean[c]!;
   });
-  yield compare(`tagger/${name}`, 'resized', resized, [float32(got.shape, unit)], tolerances.picture); // prettier-ignore
+  yield compare(
+    `tagger/${name}`,
+    'resized',
+    resized,
+    [float32(got.shape, unit)],
+    tolerances.picture,
+  );
 }
 
 /** The tags of a picture's file. */
@@ -228,17 +243,36 @@ async function* resizeRows(path: string, picture: string): AsyncGenerator<Row> {
       const [y, c] = [rest % want.shape[2]!, Math.floor(rest / want.shape[2]!)];
       return full.data[(c * side + y * step) * side + x * step]!;
     });
-    yield compare('tagger/resize.safetensors', key, want, [float32(want.shape, data)], tolerances.picture); // prettier-ignore
+    yield compare(
+      'tagger/resize.safetensors',
+      key,
+      want,
+      [float32(want.shape, data)],
+      tolerances.picture,
+    );
   }
 }
 
 /** The lists that come with the program against those in the folder. */
 function* listRows(tagPath: string, thresholdPath: string): Generator<Row> {
-  const [tagText, thresholdText] = [tagPath, thresholdPath].map((path) => readFileSync(path, 'utf8')); // prettier-ignore
+  const [tagText, thresholdText] = [tagPath, thresholdPath].map((path) =>
+    readFileSync(path, 'utf8'),
+  );
   const want = parseTagLists(tagText!, thresholdText!, 'tagger');
   const got = publishedTags();
   const wrong = want.tags.filter((tag, i) => tag !== got.tags[i]).length;
-  yield row('tagger/ram_tag_list.txt', 'tags', wrong + Math.abs(want.tags.length - got.tags.length), 0); // prettier-ignore
+  yield row(
+    'tagger/ram_tag_list.txt',
+    'tags',
+    wrong + Math.abs(want.tags.length - got.tags.length),
+    0,
+  );
   const thresholds = [want, got].map(({ thresholds: v }) => float32([v.length], v));
-  yield compare('tagger/ram_tag_list_threshold.txt', 'thresholds', thresholds[0]!, [thresholds[1]], 0); // prettier-ignore
+  yield compare(
+    'tagger/ram_tag_list_threshold.txt',
+    'thresholds',
+    thresholds[0]!,
+    [thresholds[1]],
+    0,
+  );
 }

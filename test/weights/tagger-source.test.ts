@@ -119,7 +119,13 @@ const keyList = golden('tagger/real-keys.txt');
     const needed: string[] = [];
     for (const line of readFileSync(keyList!, 'utf8').split('\n')) {
       if (line === '' || line.startsWith('#')) continue;
-      const [file, key, dtype, shape, need] = line.split('\t') as [string, string, 'float32', string, string]; // prettier-ignore
+      const [file, key, dtype, shape, need] = line.split('\t') as [
+        string,
+        string,
+        'float32',
+        string,
+        string,
+      ];
       const info = { dtype, shape: JSON.parse(shape) as number[] };
       files[file as 'base' | 'dape'].set(key, info);
       if (need !== 'no') needed.push(`${file} ${key}`);
@@ -139,8 +145,14 @@ const keyList = golden('tagger/real-keys.txt');
       'ram',
     );
     t.like(config, { imageSize: 384, patch: 4, embed: 192, tags: 4585 });
-    t.deepEqual(config.stages.map(({ blocks }) => blocks), [2, 2, 18, 2]); // prettier-ignore
-    t.deepEqual(config.stages.map(({ heads }) => heads), [6, 12, 24, 48]); // prettier-ignore
+    t.deepEqual(
+      config.stages.map(({ blocks }) => blocks),
+      [2, 2, 18, 2],
+    );
+    t.deepEqual(
+      config.stages.map(({ heads }) => heads),
+      [6, 12, 24, 48],
+    );
     const wanted = requiredByTagger(config);
     for (const [key, shape] of wanted) t.deepEqual(source.entries.get(key)?.shape, shape, key);
     for (const key of wanted.keys()) await source.read(key);
