@@ -4,6 +4,7 @@ import { Graph } from '../graph/graph.ts';
 import { scope } from '../graph/scope.ts';
 import { evenReduction, generator, latentReduction } from '../networks/osediff.ts';
 import { givenText } from '../networks/transformer.ts';
+import { providerOf } from '../runtime/provider.ts';
 import type { Session, Tensors } from '../runtime/session.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { compile, type CompileOptions } from './compile.ts';
@@ -39,7 +40,7 @@ export function generate(model: Model, options: CompileOptions): Generate {
       sessions.delete(old);
       await (await session).release();
     }
-    const session = compile(tileGraph(model, dims, sample), model, options);
+    const session = compile(tileGraph(model, dims, sample, options.device), model, options);
     sessions.set(key, session);
     session.catch(() => sessions.delete(key));
     return session;
@@ -62,9 +63,14 @@ function multiple(factor: number, symbol: string): Dim {
   return factor === 1 ? symbol : `${factor}*${symbol}`;
 }
 
-function tileGraph({ config }: Model, dims: readonly Dim[], sample: boolean): Graph {
+function tileGraph(
+  { config }: Model,
+  dims: readonly Dim[],
+  sample: boolean,
+  device: string,
+): Graph {
   const { generator: g, text } = config;
-  const graph = new Graph();
+  const graph = new Graph({ device: providerOf(device) });
   const x = graph.input('x', 'float32', dims);
   const reduction = latentReduction(g);
   const latent = (dim: Dim): Dim =>

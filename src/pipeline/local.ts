@@ -33,7 +33,7 @@ export interface LocalUpscaler {
 /** Opens a model; networks are prepared when the first picture tells which. */
 export async function openUpscaler(options: UpscalerOptions = {}): Promise<LocalUpscaler> {
   const { model: name = 'compact', precision = 'fp32', loras = [] } = options;
-  const device = chooseDevice(options.device ?? 'auto');
+  const { device, why } = await chooseDevice(options.device ?? 'auto');
   const model = await openModel(name, loras);
   const compile = { device, precision };
   const generator = generate(model, compile);
@@ -89,7 +89,7 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
   };
 
   return {
-    model: { name: model.name, device, precision },
+    model: { name: model.name, device, precision, ...(why !== undefined && { why }) },
     async upscale(picture, options = {}) {
       const { color = 'adain', detail = 1, onProgress, signal } = options;
       checkDetail(detail);

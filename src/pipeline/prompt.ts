@@ -5,6 +5,7 @@ import { scope } from '../graph/scope.ts';
 import { clipText } from '../networks/clip-text.ts';
 import { embeddedText, type TextContext } from '../networks/transformer.ts';
 import { unet } from '../networks/unet.ts';
+import { type Provider, providerOf } from '../runtime/provider.ts';
 import type { Session, Tensors } from '../runtime/session.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { loadTokenizer } from '../text/tokenizer.ts';
@@ -21,13 +22,16 @@ export interface PromptEncoder {
 
 /** @param model of which the text encoder and the UNet's projections are loaded for each new prompt */
 export function promptEncoder(model: Model, options: CompileOptions): PromptEncoder {
+  const provider = providerOf(options.device);
   let last: { prompt: string; inputs: Tensors } | undefined;
   const encoder: PromptEncoder = {
     async encode(prompt) {
       if (!model.config.text) return {};
       if (last?.prompt !== prompt) {
         const embedding = await encoder.embed(prompt);
-        const inputs = await once(await compile(projections(model), model, options), { embedding });
+        const inputs = await once(await compile(projections(model, provider), model, options), {
+          embedding,
+        });
         last = { prompt, inputs };
       }
       return last.inputs;
@@ -36,7 +40,7 @@ export function promptEncoder(model: Model, options: CompileOptions): PromptEnco
       const tokenizer = await loadTokenizer(join(model.folder, 'tokenizer'));
       const { ids } = tokenizer.encode(prompt);
       const input_ids = tensor('int64', [1, ids.length], ids);
-      const session = await compile(textGraph(model), model, options);
+      const session = await compile(textGraph(model, provider), model, options);
       return (await once(session, { input_ids }))['embedding']!;
     },
   };
@@ -52,18 +56,18 @@ async function once(session: Session, feeds: Tensors): Promise<Tensors> {
   }
 }
 
-function textGraph({ config }: Model): Graph {
+function textGraph({ config }: Model, device: Provider): Graph {
   const text = config.text!;
-  const graph = new Graph();
+  const graph = new Graph({ device });
   const ids = graph.input('input_ids', 'int64', [1, text.positions]);
   graph.output('embedding', clipText(scope(graph, 'text_encoder'), ids, text));
   return graph;
 }
 
 /** A graph of nothing but the UNet's projections of the text to keys and values. */
-function projections({ config }: Model): Graph {
+function projections({ config }: Model, device: Provider): Graph {
   const { unet: u, timestep } = config.generator;
-  const graph = new Graph();
+  const graph = new Graph({ device });
   const shape = [1, config.text!.positions, u.crossAttentionDim];
   const text = embeddedText(graph.input('embedding', 'float32', shape));
   const named = (name: string, key: string, value: Value): Value => {

@@ -25,6 +25,7 @@ import {
 import { givenText } from '../networks/transformer.ts';
 import { unet } from '../networks/unet.ts';
 import { decode, encodeMoments } from '../networks/vae.ts';
+import { type Provider, providerOf } from '../runtime/provider.ts';
 import type { Session, Tensors } from '../runtime/session.ts';
 import { ConfigError } from '../tensor/errors.ts';
 import { tensor, type Tensor } from '../tensor/tensor.ts';
@@ -64,6 +65,7 @@ export function publishedUpscaler(
 ): PublishedUpscaler {
   const { generator: config } = model.config;
   const sessions = new Map<string, Session>();
+  const provider = providerOf(compileOptions.device);
 
   /** A session of one part for one size; the last size of each part is kept. */
   async function session(
@@ -88,7 +90,7 @@ export function publishedUpscaler(
     const { shape } = x;
     const tiled = isTiled(shape[2]!, shape[3]!, tiling.encoder);
     const run = await session('encoder', shape, () =>
-      oneInput(shape, 'vae', (s, v) =>
+      oneInput(provider, shape, 'vae', (s, v) =>
         tiled
           ? encodeMomentsTiled(s, v, config.vae, tiling.encoder)
           : encodeMoments(s, v, config.vae),
@@ -101,7 +103,7 @@ export function publishedUpscaler(
     const { shape } = x;
     const tiled = isTiled(shape[2]!, shape[3]!, tiling.decoder);
     const run = await session('decoder', shape, () =>
-      oneInput(shape, 'vae', (s, v) =>
+      oneInput(provider, shape, 'vae', (s, v) =>
         tiled ? decodeTiled(s, v, config.vae, tiling.decoder) : decode(s, v, config.vae),
       ),
     );
@@ -110,7 +112,7 @@ export function publishedUpscaler(
 
   async function predict(z: Tensor<'float32'>, text: Tensors): Promise<Tensor<'float32'>> {
     const run = await session('unet', z.shape, () =>
-      oneInput(z.shape, 'unet', (s, v) =>
+      oneInput(provider, z.shape, 'unet', (s, v) =>
         unet(s, v, config.timestep, givenText(1, model.config.text?.positions ?? 1), config.unet),
       ),
     );
@@ -176,11 +178,12 @@ export function publishedUpscaler(
 }
 
 function oneInput(
+  device: Provider,
   shape: readonly number[],
   part: string,
   build: (s: Scope, x: Value) => Value,
 ): Graph {
-  const graph = new Graph();
+  const graph = new Graph({ device });
   graph.output('y', build(scope(graph, part), graph.input('x', 'float32', shape)));
   return graph;
 }

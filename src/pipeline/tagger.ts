@@ -5,6 +5,7 @@ import { scope } from '../graph/scope.ts';
 import { tapsOf } from '../image/interpolate.ts';
 import { colorChannels, fullScale, type Picture } from '../image/picture.ts';
 import { swinTagger } from '../networks/swin-tagger.ts';
+import { type Provider, providerOf } from '../runtime/provider.ts';
 import type { Session } from '../runtime/session.ts';
 import { elementCount, tensor, type Tensor } from '../tensor/tensor.ts';
 import { chooseTags, type ChosenTag } from '../text/tags.ts';
@@ -36,7 +37,7 @@ export async function openTagger(
   options: CompileOptions,
 ): Promise<Tagger> {
   const model = await openTaggerModel(name);
-  const graph = taggerGraph(model);
+  const graph = taggerGraph(model, providerOf(options.device));
   let session: Session | undefined;
   const unload = async (): Promise<void> => {
     await session?.release();
@@ -63,8 +64,8 @@ function weightBytes({ weights }: Graph): number {
   );
 }
 
-function taggerGraph({ config }: TaggerModel): Graph {
-  const graph = new Graph();
+function taggerGraph({ config }: TaggerModel, device: Provider): Graph {
+  const graph = new Graph({ device });
   const { imageSize } = config;
   const x = graph.input('x', 'float32', [1, 3, imageSize, imageSize]);
   graph.output('logits', swinTagger(scope(graph, ''), x, config).logits);

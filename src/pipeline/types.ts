@@ -68,6 +68,8 @@ export interface ModelSummary {
   /** Where it runs: `cpu`, `cuda:0`, `webgpu`. */
   readonly device: string;
   readonly precision: 'fp32' | 'fp16';
+  /** Of `auto`: what was taken and why not the others, in one line. */
+  readonly why?: string;
 }
 
 /** A loaded model. */

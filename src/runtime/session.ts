@@ -3,6 +3,9 @@ import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import type { DType } from '../tensor/dtype.ts';
 import { DeviceError } from '../tensor/errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { explainProviderError } from './cuda-errors.ts';
+import { loadOrt } from './ort.ts';
+import { providerOf } from './provider.ts';
 
 /** Inputs or outputs by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -39,15 +42,13 @@ export async function createSession(
   source: ModelSource,
   options: SessionOptions = {},
 ): Promise<Session> {
-  const ort = await import('onnxruntime-node');
+  const ort = await loadOrt();
   const { device = 'cpu' } = options;
   let session: InferenceSession;
   try {
     session = await ort.InferenceSession.create(source as string, sessionOptions(options));
   } catch (cause) {
-    throw new DeviceError(`${device}: onnxruntime refused the model: ${firstLine(cause)}`, {
-      cause,
-    });
+    throw refusal(device, 'refused the model', cause);
   }
   return {
     async run(feeds, outputs = session.outputNames) {
@@ -59,7 +60,7 @@ export async function createSession(
       try {
         results = await session.run(inputs, [...outputs]);
       } catch (cause) {
-        throw new DeviceError(`${device}: onnxruntime failed: ${firstLine(cause)}`, { cause });
+        throw refusal(device, 'failed', cause);
       }
       return Object.fromEntries(
         Object.entries(results).map(([name, value]) => [name, fromOrt(value)]),
@@ -73,8 +74,10 @@ function fromOrt({ type, dims, data }: OrtTensor): Tensor {
   return { dtype: type as DType, shape: dims, data: data as Float32Array };
 }
 
-function firstLine(cause: unknown): string {
-  return (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!;
+function refusal(device: string, what: string, cause: unknown): DeviceError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const why = providerOf(device) === 'cpu' ? text.split('\n')[0]! : explainProviderError(text);
+  return new DeviceError(`${device}: onnxruntime ${what}: ${why}`, { cause });
 }
 
 function sessionOptions(options: SessionOptions): InferenceSession.SessionOptions {

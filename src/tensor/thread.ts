@@ -1,4 +1,6 @@
-/** @file Starts worker threads from this package's files, as built or straight from the sources. */
+/** @file Starts threads and processes from this package's files, as built or straight from the sources. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 
 /**
@@ -14,4 +16,16 @@ export function startThread(name: string, from: string, options: WorkerOptions =
   const file = new URL(`${name}.ts`, from).href;
   const code = `import { register } from ${JSON.stringify(loader)}; register(); await import(${JSON.stringify(file)});`;
   return new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), options);
+}
+
+/**
+ * A process of its own that runs a module; its output is piped, and it may send messages.
+ *
+ * @param name the module's file without its extension @param from the caller's `import.meta.url`
+ */
+export function startProcess(name: string, from: string, args: readonly string[]): ChildProcess {
+  const sources = from.endsWith('.ts');
+  const file = fileURLToPath(new URL(`${name}${sources ? '.ts' : '.js'}`, from));
+  const loader = ['--import', import.meta.resolve('tsx'), '--conditions=osediff-source'];
+  return fork(file, [...args], { silent: true, execArgv: sources ? loader : [] });
 }

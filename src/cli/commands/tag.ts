@@ -46,7 +46,8 @@ async function tagFiles(inputs: readonly string[], flags: Flags): Promise<void> 
   const { openTagger } = await import('../../pipeline/tagger.ts');
   const signal = interruptSignal();
   const reporter = countReporter();
-  const options = { device: chooseDevice(flags.device), precision: 'fp32' } as const;
+  const { device } = await chooseDevice(flags.device);
+  const options = { device, precision: 'fp32' } as const;
   const tagger = await openTagger(flags.tagger, options);
   try {
     for (const [i, { path }] of found.entries()) {
