@@ -17,6 +17,8 @@ const commands: CommandTable = {
   degrade: async () => (await import('./commands/degrade.ts')).addDegrade,
   tag: async () => (await import('./commands/tag.ts')).addTag,
   evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
+  serve: async () => (await import('./commands/serve.ts')).addServe,
+  gimp: async () => (await import('./commands/gimp.ts')).addGimp,
 };
 
 /**
