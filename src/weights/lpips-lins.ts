@@ -2,8 +2,8 @@
  * @file The linear layers of LPIPS 0.1, which weigh the channels of its trunks.
  *
  * From the lpips package 0.1.4 (`weights/v0.1/alex.pth` and `vgg.pth`): copyright (c) 2018, Richard
- * Zhang, Phillip Isola, Alexei A. Efros, Eli Shechtman, Oliver Wang; BSD-2-Clause. The package keeps
- * them in a format of torch that is not read here, and they are small: so they come with us.
+ * Zhang, Phillip Isola, Alexei A. Efros, Eli Shechtman, Oliver Wang; BSD-2-Clause. They are small,
+ * and come in a package of Python: so they come with us.
  */
 import { type Tensor, float32 } from '../tensor/tensor.ts';
 

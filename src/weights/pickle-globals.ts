@@ -30,6 +30,7 @@ const storages: ReadonlyMap<string, DType> = new Map([
 
 /** Sets and bytes have no opcode before protocol 3 and 4, and so come as calls. */
 const builds: ReadonlyMap<string, Build> = new Map([
+  ['torch._utils._rebuild_tensor', buildTensor], // of torch before 0.4
   ['torch._utils._rebuild_tensor_v2', buildTensor],
   ['torch._utils._rebuild_parameter', buildParameter],
   ['collections.OrderedDict', buildDict],
@@ -57,13 +58,15 @@ export function call(name: string, args: readonly PickleValue[]): PickleValue {
 }
 
 /**
- * The storage that a persistent id `('storage', type, key, location, elements)` stands for.
+ * The storage that a persistent id `('storage', type, key, location, elements)` stands for. Files of
+ * torch before 1.6 add a view, which is None but in files of the very first versions.
  *
  * @throws Error whose text says what was expected
  */
 export function storageOf(id: PickleValue | undefined): PickledStorage {
-  if (isList(id) && id.length === 5 && id[0] === 'storage') {
-    const [, type, key, device, elements] = id;
+  if (isList(id) && (id.length === 5 || id.length === 6) && id[0] === 'storage') {
+    const [, type, key, device, elements, view = null] = id;
+    if (view !== null) throw new Error('expected a storage, got a view of one');
     const dtype = storages.get(globalName(type));
     if (dtype && typeof key === 'string' && typeof device === 'string' && isSize(elements)) {
       return { kind: 'storage', dtype, key, elements, device };

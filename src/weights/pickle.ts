@@ -43,28 +43,37 @@ export interface PickleOptions {
 export function readPickle(
   bytes: Uint8Array,
   where = 'pickle',
-  { modules = false }: PickleOptions = {},
+  options: PickleOptions = {},
 ): PickleValue {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return readPickleAt(bytes, 0, where, options).value;
+}
+
+/** As `readPickle`, of the pickle at byte `start`; `end` is where the next one would begin. */
+export function readPickleAt(
+  bytes: Uint8Array,
+  start: number,
+  where: string,
+  { modules = false }: PickleOptions = {},
+): { readonly value: PickleValue; readonly end: number } {
   const m: Machine = {
     bytes,
-    view,
-    at: 0,
+    view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    at: start,
     stack: [],
     marks: [],
     memo: new Map(),
     modules: modules ? new Set() : undefined,
   };
   for (let count = 0; count < mostOperations; count++) {
-    const start = m.at;
+    const at = m.at;
     try {
       const code = String.fromCharCode(number(m, 1));
-      if (code === '.') return pop(m);
+      if (code === '.') return { value: pop(m), end: m.at };
       const operation = operations.get(code);
       if (!operation) throw new Error(`unsupported opcode ${quoted(code)}`);
       operation(m);
     } catch (error) {
-      throw new FormatError(`${where}: ${reason(error, start)}`, { cause: error });
+      throw new FormatError(`${where}: ${reason(error, at)}`, { cause: error });
     }
   }
   throw new FormatError(
@@ -261,9 +270,10 @@ function reduce(m: Machine): void {
 
 /** NEWOBJ, of a TorchScript class: a dict that BUILD will fill. */
 function newObject(m: Machine): void {
+  if (!m.modules) throw new Error(`unsupported opcode ${quoted('\x81')}`);
   const [type] = popMany(m, 2);
   const name = kindOf(type) === 'global' ? (type as PickledGlobal).name : kindOf(type);
-  if (!m.modules || !isModule(name)) throw new Error(`unsupported opcode "\\x81" for ${name}`);
+  if (!isModule(name)) throw new Error(`expected a class of the script, got ${name}`);
   const object = new Map();
   m.modules.add(object);
   push(m, object);

@@ -1,7 +1,7 @@
 /** @file Checkpoints of torch.save: a zip of a pickle and its storages (github: pytorch/pytorch, serialization.py). */
-import { bytesPerElement, viewBytes } from '../tensor/dtype.ts';
+import { bytesPerElement } from '../tensor/dtype.ts';
 import { FormatError, WeightError } from '../tensor/errors.ts';
-import { tensor, type Tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { readPickle } from './pickle.ts';
 import {
   isDict,
@@ -14,7 +14,8 @@ import {
 import { quoted } from './quoted.ts';
 import { openRangeFile } from './range-file.ts';
 import type { WeightSource } from './source.ts';
-import { gather, isContiguous, spanOf } from './strided.ts';
+import { readStrided } from './strided.ts';
+import { legacyMagic, openLegacy } from './torch-legacy.ts';
 import { openZip, type Zip } from './zip.ts';
 
 /** The pickle of a large model has a few hundred kilobytes; tensors' data is elsewhere. */
@@ -22,8 +23,6 @@ const largestPickle = 32 * 2 ** 20;
 /** Modules of TorchScript may be shared, and by a hostile file in circles. */
 const deepestModule = 64;
 const mostModules = 100_000;
-/** First value in the file of torch.save before 1.6. */
-const legacyMagic = 0x1950a86a20f9469cfc6cn;
 
 /** An open checkpoint. */
 export interface TorchFile {
@@ -40,11 +39,11 @@ export interface TorchFile {
  * Opens a checkpoint of torch.save and reads its pickle; tensors are read when asked for.
  *
  * @throws PathError when the file cannot be read
- * @throws FormatError when it is of another kind (the format before torch 1.6 included), names a
- *   global that is refused, or is damaged
+ * @throws FormatError when it is of another kind, names a global that is refused, or is damaged
  */
 export async function openTorch(path: string): Promise<TorchFile> {
-  await refuseOtherPickles(path);
+  const other = await openOtherPickle(path);
+  if (other) return other;
   const zip = await openZip(path);
   try {
     const { prefix, value } = await readValue(zip);
@@ -174,48 +173,40 @@ async function readTensor(
   saved: PickledTensor,
   name: string,
 ): Promise<Tensor> {
-  const { storage, offset, shape, strides } = saved;
-  const { dtype } = storage;
-  const where = `${zip.label}: tensor ${quoted(name)}`;
-  const entry = `${prefix}data/${storage.key}`;
-  const size = bytesPerElement(dtype);
+  const { dtype, key, elements } = saved.storage;
+  const entry = `${prefix}data/${key}`;
+  const size = elements * bytesPerElement(dtype);
   const stored = zip.sizes.get(entry);
-  if (stored !== storage.elements * size) {
+  if (stored !== size) {
     throw new FormatError(
-      `${where}: expected ${storage.elements * size} bytes of ${dtype} in ${quoted(entry)}, got ${stored ?? 'no such entry'}.`,
+      `${zip.label}: tensor ${quoted(name)}: expected ${size} bytes of ${dtype} in ${quoted(entry)}, got ${stored ?? 'no such entry'}.`,
     );
   }
-  const span = spanOf(shape, strides);
-  const bytes = await zip.read(entry, offset * size, span * size);
-  const data = viewBytes(dtype, bytes);
-  return tensor(
-    dtype,
-    shape,
-    isContiguous(shape, strides) ? data : gather(dtype, data, shape, strides),
-  );
+  return readStrided(saved, (start, length) => zip.read(entry, start, length));
 }
 
 /**
- * A file that is no zip may be a pickle by itself: then what it names is more telling than that it
- * is no zip, and torch's old format deserves its own remedy.
+ * A file that is no zip may be one of torch before 1.6, or a pickle by itself: then what it names is
+ * more telling than that it is no zip.
  */
-async function refuseOtherPickles(path: string): Promise<void> {
+async function openOtherPickle(path: string): Promise<TorchFile | undefined> {
   const file = await openRangeFile(path);
+  let kept = false;
   try {
     const head = await file.read(0, Math.min(file.size, 200));
     const opensWithGlobal = /^c[\w.]+\n[\w.]+\n/.test(String.fromCharCode(...head)); // protocol 0
-    if (head[0] !== 0x80 && !opensWithGlobal) return;
+    if (head[0] !== 0x80 && !opensWithGlobal) return undefined;
     const bytes = await file.read(0, Math.min(file.size, largestPickle));
     const value = readPickle(bytes, `${file.label}: pickle`);
     if (value === legacyMagic) {
-      throw new FormatError(
-        `${file.label}: is in torch's format before 1.6, which is not read. Load it in torch and save it again.`,
-      );
+      const legacy = await openLegacy(file, bytes);
+      kept = true;
+      return legacy;
     }
     throw new FormatError(
       `${file.label}: expected a zip of torch.save, got a bare pickle of ${kindOf(value)}.`,
     );
   } finally {
-    await file.close();
+    if (!kept) await file.close();
   }
 }

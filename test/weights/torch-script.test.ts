@@ -78,7 +78,7 @@ test(
   refused,
   code(global('collections', 'OrderedDict'), ')\x81'),
   true,
-  /unsupported opcode/,
+  /expected a class of the script, got collections\.OrderedDict/,
 );
 test(
   'a class of the script is not called',

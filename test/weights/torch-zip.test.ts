@@ -112,12 +112,6 @@ test(
 );
 test('the same of protocol 0', isRefused, code('cposix\nsystem\n(Vid\ntR.'), /"posix.system" at byte 0/); // prettier-ignore
 test('a bare pickle', isRefused, pickle(dict({})), /bare pickle of dict/);
-test(
-  "torch's format before 1.6",
-  isRefused,
-  pickle(code(0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19)),
-  /before 1\.6.*save it again/,
-);
 test('a text file', isRefused, Buffer.from('checkpoint\n'), /expected a zip file/);
 test('an empty file', isRefused, new Uint8Array(), /expected a zip file/);
 test('a zip cut short', isRefused, torchBytes(dict({})).slice(0, -30), /cut short/);
