@@ -23,6 +23,8 @@ export interface ModelConfig {
   /** Edge and overlap of tiles that suit the model, in output pixels. */
   readonly tile: number;
   readonly overlap: number;
+  /** How far from its edges a tile differs from the whole picture by more than rounding. */
+  readonly halo: number;
 }
 
 /** @throws ConfigError for a variant that is not built */
@@ -43,6 +45,7 @@ export function modelConfig(json: ModelJson): ModelConfig {
     text: json.textEncoder && clipTextConfig(json.textEncoder, 'text_encoder/config.json'),
     tile: own.integer('tile', 512),
     overlap: own.integer('overlap', 128),
+    halo: own.integer('halo', 0),
   };
   own.finish();
   return config;

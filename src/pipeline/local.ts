@@ -39,14 +39,20 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
   const generator = generate(model, compile);
   const prompts = promptEncoder(model, compile);
   const published = publishedUpscaler(model, compile, prompts);
-  const { generator: config, tile: usualTile, overlap: usualOverlap } = model.config;
+  const {
+    generator: config,
+    tile: usualTile,
+    overlap: usualOverlap,
+    halo: usualHalo,
+  } = model.config;
   const align = latentReduction(config);
   /** For tiles that come out as rubbish: float32 on the CPU, unless that is what made them. */
   let exact: Generate | undefined;
 
   function plan({ width, height }: Size, { tile = usualTile, overlap }: UpscaleOptions): TilePlan {
     const least = overlap ?? Math.min(usualOverlap, Math.floor(tile / 4));
-    return planTiles({ width, height, tile, overlap: least, align, phase: align });
+    const halo = Math.min(usualHalo, Math.floor(least / 2));
+    return planTiles({ width, height, tile, overlap: least, halo, align, phase: align });
   }
 
   function generateTile(text: Tensors, { sample = false, seed = 0 }: UpscaleOptions): GenerateTile {
