@@ -12,6 +12,7 @@ import { type Generate, generate } from './generate.ts';
 import { openModel } from './model.ts';
 import { latentNoise } from './noise.ts';
 import { promptEncoder } from './prompt.ts';
+import { promptWords } from './prompt-words.ts';
 import { publishedUpscaler } from './published.ts';
 import { type GenerateRows, type RawTask, upscaleRaw } from './raw-upscale.ts';
 import { pictureRows } from './rows.ts';
@@ -38,7 +39,15 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
   const compile = { device, precision };
   const generator = generate(model, compile);
   const prompts = promptEncoder(model, compile);
-  const published = publishedUpscaler(model, compile, prompts);
+  const words = await promptWords(
+    model,
+    { from: options.promptFrom, tagger: options.tagger },
+    compile,
+  ).catch(async (error: unknown) => {
+    await model.close();
+    throw error;
+  });
+  const published = publishedUpscaler(model, compile, prompts, words);
   const {
     generator: config,
     tile: usualTile,
@@ -52,7 +61,17 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
   function plan({ width, height }: Size, { tile = usualTile, overlap }: UpscaleOptions): TilePlan {
     const least = overlap ?? Math.min(usualOverlap, Math.floor(tile / 4));
     const halo = Math.min(usualHalo, Math.floor(least / 2));
-    return planTiles({ width, height, tile, overlap: least, halo, align, phase: align });
+    const tileHeight = Math.min(tile, Math.max(shortest, Math.floor(mostBlended / width)));
+    return planTiles({
+      width,
+      height,
+      tile,
+      tileHeight,
+      overlap: least,
+      halo,
+      align,
+      phase: align,
+    });
   }
 
   function generateTile(text: Tensors, { sample = false, seed = 0 }: UpscaleOptions): GenerateTile {
@@ -90,12 +109,19 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
   }
 
   const generateRows: GenerateRows = async (source, options, onBand) => {
-    const text = await prompts.encode(options.prompt ?? '');
+    const text = await prompts.encode(await words.of(source, options.prompt ?? ''));
     await runTiles(source, plan(source, options), generateTile(text, options), onBand, options);
   };
 
   return {
-    model: { name: model.name, device, precision, ...(why !== undefined && { why }) },
+    model: {
+      name: model.name,
+      device,
+      precision,
+      promptFrom: words.from,
+      ...(why !== undefined && { why }),
+      ...(words.note !== undefined && { promptNote: words.note }),
+    },
     async upscale(picture, options = {}) {
       const { color = 'adain', detail = 1, onProgress, signal } = options;
       checkDetail(detail);
@@ -136,10 +162,16 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
       await generator.release();
       await exact?.release();
       await published.release();
+      await words.release();
       await model.close();
     },
   };
 }
+
+/** Pixels that are blended at a time, about: tiles of very wide pictures are less high. */
+const mostBlended = 20e6;
+/** But not less than this, or most of a tile would be overlap. */
+const shortest = 512;
 
 function checkDetail(detail: number): void {
   if (!(detail >= 0 && detail <= 1)) {

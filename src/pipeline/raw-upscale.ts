@@ -45,7 +45,8 @@ export type GenerateRows = (
   onBand: (band: Band) => Promise<void>,
 ) => Promise<void>;
 
-/** Bytes of a finished band, about. */
+/** Bytes of the planes that are made ready at a time, and of those that are finished, about. */
+const sliceBytes = 2 ** 24;
 const bandBytes = 2 ** 25;
 
 /**
@@ -96,15 +97,20 @@ async function generate(
   let writing: Promise<void> = Promise.resolve();
   try {
     await generateRows(source, options, async ({ top, rows, planes }) => {
-      const unit = unitPlanes(planes, rows, width);
-      if ((options.color ?? 'adain') === 'adain') {
-        result = addMoments(result, momentsOfPlanes(unit));
-        wanted = addMoments(wanted, momentsOfPicture(source.color(top, top + rows)));
+      // Slice by slice: a band of a wide picture, in floats, is much of the memory there is.
+      const slice = rowsOf(sliceBytes, width * 12);
+      for (let from = 0; from < rows; from += slice) {
+        const to = Math.min(rows, from + slice);
+        const unit = unitPlanes(planes, from, to, width);
+        if ((options.color ?? 'adain') === 'adain') {
+          result = addMoments(result, momentsOfPlanes(unit));
+          wanted = addMoments(wanted, momentsOfPicture(source.color(top + from, top + to)));
+        }
+        await writing;
+        const bytes = pack(unit);
+        writing = writeFully(file, bytes, (top + from) * width * 6);
+        writing.catch(() => undefined); // thrown where it is awaited
       }
-      await writing;
-      const bytes = pack(unit);
-      writing = writeFully(file, bytes, top * width * 6);
-      writing.catch(() => undefined); // thrown where it is awaited
     });
     await writing;
   } finally {
@@ -114,18 +120,25 @@ async function generate(
   return { result: statistics(result), source: statistics(wanted) };
 }
 
-/** A band's planes from [-1, 1] to [0, 1], copied. */
+/** How many rows of `rowBytes` make about `bytes`; at least one. */
+function rowsOf(bytes: number, rowBytes: number): number {
+  return Math.max(1, Math.floor(bytes / rowBytes));
+}
+
+/** Rows `from` to `to` of a band's planes from [-1, 1] to [0, 1], copied. */
 function unitPlanes(
   planes: readonly Float32Array[],
-  rows: number,
+  from: number,
+  to: number,
   width: number,
 ): Tensor<'float32'> {
-  const data = new Float32Array(3 * rows * width);
+  const area = (to - from) * width;
+  const data = new Float32Array(3 * area);
   for (const [c, plane] of planes.entries()) {
-    const base = c * rows * width;
-    for (let i = 0; i < plane.length; i++) data[base + i] = plane[i]! * 0.5 + 0.5;
+    const start = from * width;
+    for (let i = 0; i < area; i++) data[c * area + i] = plane[start + i]! * 0.5 + 0.5;
   }
-  return tensor('float32', [3, rows, width], data);
+  return tensor('float32', [3, to - from, width], data);
 }
 
 /** Planes as interleaved 16-bit samples. */
@@ -163,7 +176,7 @@ async function writeFinished(
 ): Promise<void> {
   const { width, height } = source;
   const reach = finishReach(finish);
-  const rowsPerBand = Math.max(1, Math.floor(bandBytes / (width * 12)), reach);
+  const rowsPerBand = Math.max(rowsOf(bandBytes, width * 12), reach);
   const fd = openSync(scratch, 'r');
   const file = await open(target.file, 'w');
   try {

@@ -8,6 +8,8 @@ export interface TileOptions {
   readonly height: number;
   /** Longest tile edge; rounded down to a multiple of `align`. */
   readonly tile: number;
+  /** Longest tile edge from top to bottom, where it is another. @default tile */
+  readonly tileHeight?: number;
   /** Least overlap of neighbours; rounded up to a multiple of `align`. */
   readonly overlap: number;
   /** Context at a tile's inner edges whose result is thrown away. At most half of `overlap`. @default 0 */
@@ -59,10 +61,12 @@ export interface TilePlan {
  */
 export function planTiles(options: TileOptions): TilePlan {
   const { width, height, tile, overlap, halo = 0, align = 1, phase = 1, fixed = false } = options;
+  const { tileHeight = tile } = options;
   for (const [name, value, least] of [
     ['width', width, 1],
     ['height', height, 1],
     ['tile', tile, 1],
+    ['tileHeight', tileHeight, 1],
     ['overlap', overlap, 0],
     ['halo', halo, 0],
     ['align', align, 1],
@@ -73,10 +77,11 @@ export function planTiles(options: TileOptions): TilePlan {
     }
   }
   const cells = { tile: Math.floor(tile / align), overlap: Math.ceil(overlap / align), fixed };
-  if (cells.tile <= cells.overlap) {
+  const down = { ...cells, tile: Math.floor(tileHeight / align) };
+  if (Math.min(cells.tile, down.tile) <= cells.overlap) {
     const least = (cells.overlap + 1) * align;
     throw new UsageError(
-      `tiles: expected a tile of at least ${least} pixels for an overlap of ${overlap}, got ${tile}. ` +
+      `tiles: expected a tile of at least ${least} pixels for an overlap of ${overlap}, got ${Math.min(tile, tileHeight)}. ` +
         'Take larger tiles or less overlap.',
     );
   }
@@ -86,8 +91,8 @@ export function planTiles(options: TileOptions): TilePlan {
         `got ${overlap}.`,
     );
   }
-  const axis = (size: number): AxisPlan => planAxis(size, cells, { align, halo, phase });
-  return { x: axis(width), y: axis(height) };
+  const grid = { align, halo, phase };
+  return { x: planAxis(width, cells, grid), y: planAxis(height, down, grid) };
 }
 
 interface Cells {
