@@ -19,6 +19,8 @@ const commands: CommandTable = {
   evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
   serve: async () => (await import('./commands/serve.ts')).addServe,
   gimp: async () => (await import('./commands/gimp.ts')).addGimp,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
+  gpu: async () => (await import('./commands/gpu.ts')).addGpu,
 };
 
 /**
