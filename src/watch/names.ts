@@ -1,0 +1,67 @@
+/** @file File names: which are temporary, what a result is called, and how long a name may be. */
+import { createHash } from 'node:crypto';
+import { basename, dirname, extname, join } from 'node:path';
+
+/** What a hidden folder of ours begins with, whatever it lies in. */
+export const hiddenName = '.osediff';
+
+/** Names that programs give to what they are still writing. */
+const temporary = /\.(tmp|temp|part|partial|filepart|crdownload|download|swp|swx|!ut)$|~$|^~\$/i;
+
+/** What operating systems and storage boxes keep in folders for themselves. */
+const system =
+  /^(thumbs\.db|desktop\.ini|ehthumbs\.db|@eaDir|#recycle|\$RECYCLE\.BIN|System Volume Information|lost\+found)$/i;
+
+/** Whether a file or folder of this name is left alone: hidden, temporary, or the system's own. */
+export function isIgnored(name: string): boolean {
+  return name.startsWith('.') || temporary.test(name) || system.test(name);
+}
+
+/** Endings under which results are written. */
+const writable = /\.(png|jpe?g|webp|tiff?)$/i;
+
+/**
+ * The name of a result below the results' folder.
+ *
+ * @param file the input's path below its folder
+ * @param ending such as `.png`; without it the input's own is kept where it can be written
+ */
+export function resultName(file: string, ending?: string): string {
+  const own = extname(file);
+  const wanted = ending ?? (writable.test(own) ? own : '.png');
+  if (wanted === own) return file;
+  const stem = basename(file, own);
+  return join(dirname(file), fitName(stem, wanted));
+}
+
+/** The `n`-th choice of a name: itself, then `name-2.png`, `name-3.png` ... */
+export function numbered(file: string, n: number): string {
+  if (n === 1) return file;
+  const ending = extname(file);
+  return join(dirname(file), fitName(basename(file, ending), `-${n}${ending}`));
+}
+
+/** The name of a file that goes with another: `photo.png` and `photo.png.json`. */
+export function companion(file: string, ending: string): string {
+  return join(dirname(file), fitName(basename(file), ending));
+}
+
+/** Most bytes of a name on the file systems in use. */
+const longest = 255;
+
+/**
+ * `stem` and `ending` as one name that a file system takes: a stem that is too long is cut at a
+ * character, and a hash of the whole keeps names apart that begin alike.
+ */
+export function fitName(stem: string, ending: string): string {
+  if (Buffer.byteLength(stem + ending) <= longest) return stem + ending;
+  const mark = `~${createHash('sha256').update(stem).digest('hex').slice(0, 8)}${ending}`;
+  let room = longest - Buffer.byteLength(mark);
+  let kept = '';
+  for (const character of stem) {
+    room -= Buffer.byteLength(character);
+    if (room < 0) break;
+    kept += character;
+  }
+  return kept + mark;
+}
