@@ -13,6 +13,7 @@ export type CommandTable = Readonly<Record<string, () => Promise<AddCommand>>>;
 /** All commands of the program. */
 const commands: CommandTable = {
   upscale: async () => (await import('./commands/upscale.ts')).addUpscale,
+  watch: async () => (await import('./commands/watch.ts')).addWatch,
   model: async () => (await import('./commands/model.ts')).addModel,
   degrade: async () => (await import('./commands/degrade.ts')).addDegrade,
   tag: async () => (await import('./commands/tag.ts')).addTag,
