@@ -1,6 +1,6 @@
 /** @file The options that say how pictures are upscaled, for every command that upscales. */
 import { Option, type Command } from 'commander';
-import type { ColorFix, UpscaleOptions, UpscalerOptions } from '../pipeline/types.ts';
+import type { ColorFix, PromptSource, UpscaleOptions, UpscalerOptions } from '../pipeline/types.ts';
 import { UsageError } from '../tensor/errors.ts';
 import { device, integerFrom, lora, numberBetween, type Lora } from './parse.ts';
 
@@ -14,6 +14,8 @@ export interface UpscaleFlags {
   readonly model: string;
   readonly lora?: readonly Lora[];
   readonly prompt?: string;
+  readonly promptFrom?: PromptSource | 'file';
+  readonly tagger?: string;
   readonly color: ColorFix;
   readonly tile?: number;
   readonly overlap?: number;
@@ -40,6 +42,8 @@ export function addUpscaleFlags(command: Command): Command {
     .option('--model <name>', 'an installed model', 'compact')
     .option('--lora <file[:strength]>', 'merge a LoRA; may be repeated', lora)
     .option('--prompt <text>', 'what the picture shows')
+    .addOption(promptOption())
+    .option('--tagger <name>', 'the tagger of --prompt-from dape (default: dape)')
     .addOption(colorOption())
     .option('--tile <pixels>', 'longest tile edge, in output pixels', integerFrom(1))
     .option('--overlap <pixels>', 'least overlap of tiles, in output pixels', integerFrom(0))
@@ -57,6 +61,16 @@ function colorOption(): Option {
     .default('adain');
 }
 
+function promptOption(): Option {
+  return new Option(
+    '--prompt-from <source>',
+    'what stands before the prompt: tags found in the picture (dape), the .txt beside it (file), or nothing (none). ' +
+      'With tags results have more detail, without them they are truer to the input: in the paper, models ' +
+      'trained without score better by PSNR, SSIM, LPIPS and DISTS, with them by NIQE, MUSIQ, MANIQA and CLIPIQA. ' +
+      'Default: as the model was trained, none where there is no tagger',
+  ).choices(['dape', 'file', 'none']);
+}
+
 function precisionOption(): Option {
   return new Option('--precision <type>', 'arithmetic of the networks')
     .choices(['fp32', 'fp16'])
@@ -64,8 +78,17 @@ function precisionOption(): Option {
 }
 
 /** What the flags say about the model. */
-export function modelOptions({ model, device, precision, lora }: UpscaleFlags): UpscalerOptions {
-  return { model, device, precision, loras: lora ?? [] };
+export function modelOptions(flags: UpscaleFlags): UpscalerOptions {
+  const { model, device, precision, lora, promptFrom, tagger } = flags;
+  return {
+    model,
+    device,
+    precision,
+    loras: lora ?? [],
+    // A caption takes the place of tags.
+    ...(promptFrom !== undefined && { promptFrom: promptFrom === 'file' ? 'none' : promptFrom }),
+    ...(tagger !== undefined && { tagger }),
+  };
 }
 
 /**

@@ -16,8 +16,12 @@ import type { Progress, Upscaler } from './types.ts';
 export interface RunOptions {
   readonly load: () => Promise<Upscaler>;
   readonly common: JobOptions;
+  /** The prompt of a picture, where each has its own. */
+  readonly promptOf?: (picture: PlannedPicture) => string;
   /** Before a result is written. */
   readonly begin: (picture: PlannedPicture) => Promise<void>;
+  /** After a result was written, before it counts as done. */
+  readonly after?: (picture: PlannedPicture) => Promise<void>;
   readonly onProgress: (index: number, progress: Progress) => void;
   readonly onDone: (index: number, size: Size, seconds: number) => void;
   readonly onFailed: (index: number, error: unknown) => void;
@@ -33,7 +37,7 @@ export async function runPictures(
   pictures: readonly PlannedPicture[],
   options: RunOptions,
 ): Promise<void> {
-  const { common, begin, onDone, onFailed, signal } = options;
+  const { common, begin, after, onDone, onFailed, signal } = options;
   const loading = options.load();
   loading.catch(() => undefined); // thrown where it is awaited, after the first picture was read
   const reads = readAhead(pictures, common);
@@ -53,7 +57,12 @@ export async function runPictures(
     };
     const job = {
       ...common,
-      upscale: { ...common.upscale, onProgress, ...(signal && { signal }) },
+      upscale: {
+        ...common.upscale,
+        ...(options.promptOf && { prompt: options.promptOf(picture) }),
+        onProgress,
+        ...(signal && { signal }),
+      },
     };
     const large = isLarge(picture, common);
     const file = large ? undefined : await reads.take(index);
@@ -62,7 +71,9 @@ export async function runPictures(
     if (large && upscaler.upscaleRaw) {
       await writing;
       await begin(picture);
-      done(await runLargeJob(picture, upscaler, job));
+      const size = await runLargeJob(picture, upscaler, job);
+      await after?.(picture);
+      done(size);
       return;
     }
     reads.start(index + 1);
@@ -70,6 +81,7 @@ export async function runPictures(
     await writing;
     await begin(picture);
     writing = writeJob(picture, result, job)
+      .then(() => after?.(picture))
       .then(() => done(result.frames[0]!))
       .catch((error: unknown) => settle(index, error));
     writing.catch(() => undefined); // thrown where it is awaited

@@ -1,5 +1,5 @@
 /** @file Upscales files: checks all of them, loads the model once, and lets no bad one stop the rest. */
-import { resolve } from 'node:path';
+import { dirname, join, parse, resolve } from 'node:path';
 import type { Format } from '../image/formats.ts';
 import { explainPathError } from '../image/path-errors.ts';
 import { UsageError } from '../tensor/errors.ts';
@@ -9,6 +9,7 @@ import { type Job, planOutputs } from './outputs.ts';
 import { checkPicture, type PlannedPicture } from './picture-check.ts';
 import { cleanFolders, type Streams } from './picture-job.ts';
 import { runPictures } from './batch-run.ts';
+import { captioned, readSidecar } from './sidecar.ts';
 import { sizeLabel } from './size.ts';
 import type { Progress, UpscaleOptions, Upscaler } from './types.ts';
 import type { WriteRules } from './write-rules.ts';
@@ -51,6 +52,10 @@ export interface BatchOptions {
   readonly load: () => Promise<Upscaler>;
   /** How each picture is upscaled. */
   readonly upscale?: Omit<UpscaleOptions, 'onProgress' | 'signal'>;
+  /** Beside each result a page and a crop that compare it with its input. @default false */
+  readonly compare?: boolean;
+  /** Read the caption beside each picture: it stands before the prompt. @default false */
+  readonly captions?: boolean;
   /** Stop when all is checked. @default false */
   readonly dryRun?: boolean;
   /** Where batches are remembered, to be continued by the same call; nowhere by default. */
@@ -116,12 +121,14 @@ export async function upscaleFiles(
     : undefined;
   const source = ({ input }: Job): string | Uint8Array =>
     input === standardStream ? streamed! : input;
-  const pictures = await checkPictures(jobs, fail, signal, (job) =>
-    checkPicture(job, source(job), upscale, {
+  const captions = new Map<string, string>();
+  const pictures = await checkPictures(jobs, fail, signal, async (job) => {
+    if (options.captions) captions.set(job.input, await captionOf(job));
+    return checkPicture(job, source(job), upscale, {
       ...rules,
       ...(options.format !== undefined && { format: options.format }),
-    }),
-  );
+    });
+  });
   listener.onPlanned?.(pictures);
   if (options.dryRun) return counts;
   await cleanFolders([...pictures, ...skipped]);
@@ -134,7 +141,11 @@ export async function upscaleFiles(
   await runPictures(pictures, {
     load,
     common: { rules, overwrite, source, write, upscale },
+    ...(options.captions && {
+      promptOf: ({ input }: Job) => captioned(captions.get(input)!, upscale.prompt ?? ''),
+    }),
     begin: async (picture) => journal?.begin(picture),
+    ...(options.compare && { after: compareFiles }),
     onProgress: (index, progress) => listener.onProgress?.(index, progress),
     onDone: (index, size, seconds) => {
       counts.done++;
@@ -149,11 +160,33 @@ export async function upscaleFiles(
   return counts;
 }
 
+/** Writes `<result>-compare.html` and `.png`, replacing those of an earlier result. */
+async function compareFiles({
+  input,
+  output,
+  width,
+  height,
+  result,
+}: PlannedPicture): Promise<void> {
+  if (input === standardStream || output === standardStream) return;
+  const { writeCompareCrop, writeComparePage } = await import('./compare-page.ts');
+  const stem = join(dirname(output), `${parse(output).name}-compare`);
+  const note = `${width}x${height} to ${result.width}x${result.height}`;
+  const page = { before: input, after: output, note, overwrite: true };
+  await writeComparePage(`${stem}.html`, page);
+  await writeCompareCrop(`${stem}.png`, page);
+}
+
 /** What makes a call the same batch as another. */
 function keyOf(inputs: readonly string[], options: BatchOptions): unknown {
-  const { out, overwrite, name, model, format, rules, upscale, identity } = options;
+  const { out, overwrite, name, model, format, rules, upscale, captions, identity } = options;
   const paths = [...inputs, out ?? ''].map((path) => resolve(path));
-  return { paths, overwrite, name, model, format, rules, upscale, identity };
+  return { paths, overwrite, name, model, format, rules, upscale, captions, identity };
+}
+
+async function captionOf({ input }: Job): Promise<string> {
+  if (input !== standardStream) return readSidecar(input);
+  throw new UsageError('-: expected files for captions beside them, got standard input.');
 }
 
 async function readStream(streams: Streams | undefined): Promise<Uint8Array> {

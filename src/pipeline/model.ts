@@ -15,6 +15,7 @@ import { toFloat32 } from '../tensor/float16.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { applyLora, checkLora, type Lora } from '../weights/lora.ts';
 import { readLora } from '../weights/lora-file.ts';
+import type { Manifest, PromptKind } from '../weights/manifest.ts';
 import { loraName, openPart, type PartName, readConfigs } from '../weights/model-folder.ts';
 import { bindWeights as checkKeys } from '../weights/names.ts';
 import type { WeightSource } from '../weights/source.ts';
@@ -30,6 +31,8 @@ export interface Model {
   readonly read: ReadWeight;
   /** Tells apart models whose merged weights differ: a hash of files and LoRA. */
   readonly identity: string;
+  /** Prompts that it was trained with. */
+  readonly trainedWith: PromptKind;
   close(): Promise<void>;
 }
 
@@ -51,7 +54,12 @@ export async function openModel(
   nameOrPath: string,
   loras: readonly LoraChoice[] = [],
 ): Promise<Model> {
-  const { name, folder } = await resolveModel(nameOrPath);
+  const { name, folder, manifest } = await resolveModel(nameOrPath);
+  if (manifest?.kind !== undefined) {
+    throw new UsageError(
+      `${name}: expected an upscaler, got a ${manifest.kind}. See "osediff model list".`,
+    );
+  }
   const json = await readConfigs(folder);
   const config = modelConfig({
     unet: json.parts.get('unet')!,
@@ -81,11 +89,19 @@ export async function openModel(
       return weight;
     });
     const identity = await identify(folder, [...required.keys()], loras);
-    return { name, folder, config, read, identity, close };
+    const trainedWith = promptKind(merged, manifest);
+    return { name, folder, config, read, identity, trainedWith, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** What the last LoRA says of its training, else the manifest. */
+function promptKind(merged: readonly Strong[], manifest: Manifest | undefined): PromptKind {
+  const said = merged.map(({ lora }) => lora.metadata['osediff.prompt']).findLast(Boolean);
+  if (said !== undefined) return said === 'dape' ? 'dape' : 'null-prompt';
+  return manifest?.prompt ?? 'null-prompt';
 }
 
 /** Keys and shapes of every part that a model with this config has. */

@@ -34,6 +34,8 @@ import { predictTiled } from './latent-tiles.ts';
 import type { Model } from './model.ts';
 import { latentNoise } from './noise.ts';
 import type { PromptEncoder } from './prompt.ts';
+import type { PromptWords } from './prompt-words.ts';
+import { pictureRows } from './rows.ts';
 import type { UpscaleOptions } from './types.ts';
 
 /** How the official program cuts its work up. */
@@ -56,11 +58,12 @@ export interface PublishedUpscaler {
   release(): Promise<void>;
 }
 
-/** @param prompts the encoder of the same model */
+/** @param prompts the encoder of the same model @param words the prompt of each picture */
 export function publishedUpscaler(
   model: Model,
   compileOptions: CompileOptions,
   prompts: PromptEncoder,
+  words: Pick<PromptWords, 'of'>,
   tiling: PublishedTiling = official,
 ): PublishedUpscaler {
   const { generator: config } = model.config;
@@ -131,7 +134,7 @@ export function publishedUpscaler(
       const input = convertDepth(asRgb(withoutAlpha(picture)), new Uint8Array(0));
       const enlarged = resizeLikeOfficial(input, scale, 512);
       const planes = toPlanes(enlarged);
-      const text = await prompts.encode(prompt);
+      const text = await prompts.encode(await words.of(pictureRows(enlarged, undefined), prompt));
       signal?.throwIfAborted();
       const moments = await encode({ ...planes, shape: [1, ...planes.shape] });
       const zL = posterior(moments, config.vae.scalingFactor, mean ? undefined : seed);

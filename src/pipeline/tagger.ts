@@ -3,19 +3,20 @@ import { freemem } from 'node:os';
 import { Graph } from '../graph/graph.ts';
 import { scope } from '../graph/scope.ts';
 import { tapsOf } from '../image/interpolate.ts';
-import { colorChannels, fullScale, type Picture } from '../image/picture.ts';
+import { colorChannels, fullScale } from '../image/picture.ts';
 import { swinTagger } from '../networks/swin-tagger.ts';
 import { type Provider, providerOf } from '../runtime/provider.ts';
 import type { Session } from '../runtime/session.ts';
 import { elementCount, tensor, type Tensor } from '../tensor/tensor.ts';
 import { chooseTags, type ChosenTag } from '../text/tags.ts';
 import { compile, type CompileOptions } from './compile.ts';
+import type { RowSource } from './rows.ts';
 import { openTaggerModel, type TaggerModel } from './tagger-model.ts';
 
 /** A tagger at work. */
 export interface Tagger {
   /** What a picture shows, in the order of the tagger's list. */
-  tag(picture: Picture): Promise<readonly ChosenTag[]>;
+  tag(picture: RowSource): Promise<readonly ChosenTag[]>;
   release(): Promise<void>;
 }
 
@@ -79,24 +80,29 @@ function taggerGraph({ config }: TaggerModel, device: Provider): Graph {
  *
  * @returns `[1, 3, side, side]`
  */
-export function taggerInput(picture: Picture, side: number): Tensor<'float32'> {
-  const { width, height, channels, data } = picture;
+export function taggerInput(picture: RowSource, side: number): Tensor<'float32'> {
+  const { width, height } = picture;
   const [rows, columns] = [tapsOf('bilinear', height, side), tapsOf('bilinear', width, side)];
   const out = new Float32Array(3 * side * side);
-  const step = colorChannels(picture) === 3 ? 1 : 0;
-  for (let c = 0, o = 0; c < 3; c++) {
-    const sample = (row: number, column: number): number =>
-      data[(row * width + column) * channels + c * step]!;
-    for (let y = 0; y < side; y++) {
-      const [top, bottom] = [rows.index[2 * y]!, rows.index[2 * y + 1]!];
-      const down = rows.weight[2 * y + 1]!;
-      for (let x = 0; x < side; x++, o++) {
-        const [left, right] = [columns.index[2 * x]!, columns.index[2 * x + 1]!];
-        const across = columns.weight[2 * x + 1]!;
-        const above = sample(top, left) * (1 - across) + sample(top, right) * across;
-        const below = sample(bottom, left) * (1 - across) + sample(bottom, right) * across;
-        const value = (above * (1 - down) + below * down) / fullScale(data);
-        out[o] = (value - mean[c]!) / deviation[c]!;
+  for (let y = 0; y < side; y++) {
+    const [top, bottom] = [rows.index[2 * y]!, rows.index[2 * y + 1]!];
+    const { data, channels, ...two } = picture.color(top, bottom + 1);
+    const down = rows.weight[2 * y + 1]!;
+    const next = two.width * channels * (bottom - top); // from the upper row to the lower
+    const step = colorChannels({ ...two, data, channels }) === 3 ? 1 : 0;
+    const scale = fullScale(data);
+    for (let x = 0; x < side; x++) {
+      const [left, right] = [
+        columns.index[2 * x]! * channels,
+        columns.index[2 * x + 1]! * channels,
+      ];
+      const across = columns.weight[2 * x + 1]!;
+      for (let c = 0; c < 3; c++) {
+        const [l, r] = [left + c * step, right + c * step];
+        const above = data[l]! * (1 - across) + data[r]! * across;
+        const below = data[next + l]! * (1 - across) + data[next + r]! * across;
+        const value = (above * (1 - down) + below * down) / scale;
+        out[(c * side + y) * side + x] = (value - mean[c]!) / deviation[c]!;
       }
     }
   }

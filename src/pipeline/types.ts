@@ -10,6 +10,12 @@ export type LoraChoice = string | { path: string; strength?: number };
 /** Colour matching of the whole result to the enlarged input (osediff.md section 1, "Colour"). */
 export type ColorFix = 'adain' | 'wavelet' | 'none';
 
+/**
+ * What stands in a prompt beside the caller's words: tags that DAPE finds in the picture, or nothing.
+ * With tags results have more detail, without them they are truer to the input (the paper's Table 4).
+ */
+export type PromptSource = 'dape' | 'none';
+
 /** What to load, once, for any number of pictures. */
 export interface UpscalerOptions {
   /** Name of an installed model. @default 'compact' */
@@ -20,6 +26,10 @@ export interface UpscalerOptions {
   precision?: 'fp32' | 'fp16';
   /** LoRA files merged into the model, in this order. @default [] */
   loras?: readonly LoraChoice[];
+  /** @default what the model was trained with; `none` where there is no tagger */
+  promptFrom?: PromptSource;
+  /** Name of the tagger that finds tags. @default 'dape' */
+  tagger?: string;
 }
 
 /** How one picture is upscaled. */
@@ -70,6 +80,10 @@ export interface ModelSummary {
   readonly precision: 'fp32' | 'fp16';
   /** Of `auto`: what was taken and why not the others, in one line. */
   readonly why?: string;
+  /** What stands in prompts beside the caller's words. */
+  readonly promptFrom?: PromptSource;
+  /** Why that is not what the model was trained with, in one line. */
+  readonly promptNote?: string;
 }
 
 /** A loaded model. */

@@ -65,6 +65,8 @@ test.serial(
   {},
 );
 test.serial(passes, '--prompt leaves', {}, { prompt: 'leaves' });
+test.serial(passes, '--prompt-from dape', { promptFrom: 'dape' }, {});
+test.serial(passes, '--prompt-from none --tagger mine', { promptFrom: 'none', tagger: 'mine' }, {});
 test.serial(passes, '--sample --seed 7', {}, { sample: true, seed: 7 });
 test.serial(passes, '--as-published --seed 7', {}, { asPublished: true, seed: 7 });
 test.serial(passes, '--as-published --mean', {}, { asPublished: true, mean: true });

@@ -50,6 +50,7 @@ async function* entryRows(folder: Folder, entry: Entry): AsyncGenerator<Row> {
     model: join(folder.root, entry.model),
     loras: entry.lora ? [join(folder.root, entry.lora)] : [],
     device: folder.device,
+    promptFrom: 'none', // the prompts are given whole, tags included
   });
   const { scale, prompt, color } = entry;
   const options: UpscaleOptions = { scale, prompt, asPublished: true, mean: true };

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { Graph } from '../../src/graph/graph.ts';
 import { scope } from '../../src/graph/scope.ts';
 import { readPicture } from '../../src/image/codec.ts';
+import { withoutAlpha } from '../../src/image/picture.ts';
 import { requiredByTagger } from '../../src/networks/required.ts';
 import { swinTagger } from '../../src/networks/swin-tagger.ts';
 import { type TaggerConfig, taggerConfig } from '../../src/networks/swin-tagger-config.ts';
+import { pictureRows, type RowSource } from '../../src/pipeline/rows.ts';
 import { taggerInput } from '../../src/pipeline/tagger.ts';
 import type { Tensors } from '../../src/runtime/session.ts';
 import { toFloat32 } from '../../src/tensor/float16.ts';
@@ -66,13 +68,18 @@ export async function* parityTagger(folder: string): AsyncGenerator<Row> {
     const vectors = `vectors-${name}.safetensors`;
     const arrays = readGolden(file(vectors));
     inputs.push(toFloat32(arrays.get('input')!));
-    yield* pictureRows(vectors, arrays, smalls, config);
+    yield* vectorRows(vectors, arrays, smalls, config);
     yield* inputRows(file(picture.file), vectors, arrays);
     yield* textRows(name, file(picture.file), smalls, config);
   }
   yield* batchRows(file('batch.safetensors'), inputs, smalls.withDape);
   yield* resizeRows(file('resize.safetensors'), file(Object.values(config.pictures).at(-1)!.file));
   yield* listRows(file('ram_tag_list.txt'), file('ram_tag_list_threshold.txt'));
+}
+
+/** A picture as the upscaler hands it to the tagger. */
+async function rowsAt(path: string): Promise<RowSource> {
+  return pictureRows(withoutAlpha(await readPicture(path)), undefined);
 }
 
 async function openSmall(base: string, dape: string | undefined, heads: number): Promise<Small> {
@@ -132,7 +139,7 @@ const other = 'without_dape.';
 /** Not modules of the network. */
 const outputs = new Set(['image_embeds', 'logits', 'probabilities', 'targets']);
 
-async function* pictureRows(
+async function* vectorRows(
   name: string,
   arrays: Arrays,
   { withDape, without }: { readonly withDape: Small; readonly without: Small },
@@ -159,7 +166,7 @@ async function* pictureRows(
 
 async function* inputRows(path: string, name: string, arrays: Arrays): AsyncGenerator<Row> {
   const want = arrays.get('input')!;
-  const got = taggerInput(await readPicture(path), want.shape[3]!);
+  const got = taggerInput(await rowsAt(path), want.shape[3]!);
   yield compare(`tagger/${name}`, 'input', want, [got], tolerances.picture);
   const resized = arrays.get('resized');
   if (!resized) return;
@@ -187,7 +194,7 @@ async function chosenTags(
   small: Small,
   { tags, thresholds }: Config,
 ): Promise<readonly string[]> {
-  const x = taggerInput(await readPicture(path), small.config.imageSize);
+  const x = taggerInput(await rowsAt(path), small.config.imageSize);
   const { logits } = await tagBatch(small, x);
   const lists = { tags, thresholds: Float32Array.from(thresholds) };
   return chooseTags(logits!.data as Float32Array, lists).map(({ tag }) => tag);
@@ -236,7 +243,7 @@ async function* resizeRows(path: string, picture: string): AsyncGenerator<Row> {
       yield notCovered('tagger/resize.safetensors', key);
       continue;
     }
-    const full = taggerInput(await readPicture(picture), side);
+    const full = taggerInput(await rowsAt(picture), side);
     const step = side / want.shape[3]!;
     const data = Float32Array.from(want.data as Float32Array, (_, i) => {
       const [x, rest] = [i % want.shape[3]!, Math.floor(i / want.shape[3]!)];

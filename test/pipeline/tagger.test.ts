@@ -2,10 +2,12 @@
 import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { readPicture } from '../../src/image/codec.ts';
-import { makePicture } from '../../src/image/picture.ts';
+import { makePicture, type Picture, withoutAlpha } from '../../src/image/picture.ts';
+import { pictureRows } from '../../src/pipeline/rows.ts';
 import { openTagger, taggerInput } from '../../src/pipeline/tagger.ts';
 import { hasTagger, importTagger } from '../../src/pipeline/tagger-model.ts';
 import { ConfigError, PathError, UsageError, WeightError } from '../../src/tensor/errors.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 import { buildPrompt } from '../../src/text/prompt.ts';
 import { resolveModel, verifyModel } from '../../src/weights/store.ts';
 import { difference } from '../helpers/difference.ts';
@@ -15,6 +17,11 @@ import { writeThirds } from '../helpers/tiny-model.ts';
 
 // Serial where a store is used: an environment variable names it.
 
+/** A picture as the tagger sees it. */
+function inputOf(picture: Picture, side: number): Tensor<'float32'> {
+  return taggerInput(pictureRows(withoutAlpha(picture), undefined), side);
+}
+
 const cpu = { device: 'cpu', precision: 'fp32' } as const;
 
 function emptyStore(t: ExecutionContext): void {
@@ -23,7 +30,7 @@ function emptyStore(t: ExecutionContext): void {
 
 test('a picture is squeezed to a square by its nearest four pixels', (t) => {
   const data = Uint8Array.from({ length: 8 * 3 }, (_, i) => (Math.floor(i / 3) < 4 ? 0 : 255));
-  const { shape, data: x } = taggerInput(makePicture(8, 1, 3, data), 4);
+  const { shape, data: x } = inputOf(makePicture(8, 1, 3, data), 4);
   t.deepEqual(shape, [1, 3, 4, 4]);
   // The middles of every pair of columns: black, black, white, white; the same in every row.
   const [black, white] = [-0.485 / 0.229, (1 - 0.485) / 0.229];
@@ -33,7 +40,7 @@ test('a picture is squeezed to a square by its nearest four pixels', (t) => {
 
 test('far smaller squares are sampled, not averaged', (t) => {
   const data = Uint8Array.from({ length: 64 }, (_, i) => (i === 31 || i === 32 ? 255 : 0));
-  const [value] = taggerInput(makePicture(64, 1, 1, data), 1).data; // only the middle is looked at
+  const [value] = inputOf(makePicture(64, 1, 1, data), 1).data; // only the middle is looked at
   t.true(Math.abs(value! - (1 - 0.485) / 0.229) < 1e-6);
 });
 
@@ -41,12 +48,12 @@ test('depth and alpha make no difference, grey fills three channels', (t) => {
   const bytes = Uint8Array.of(10, 20, 30, 200, 90, 60, 30, 255);
   const deep = Uint16Array.from(bytes, (v) => v * 257);
   const rgb = Uint8Array.of(10, 20, 30, 90, 60, 30);
-  const expected = taggerInput(makePicture(2, 1, 3, rgb), 2).data;
+  const expected = inputOf(makePicture(2, 1, 3, rgb), 2).data;
   for (const samples of [bytes, deep]) {
-    t.true(difference(taggerInput(makePicture(2, 1, 4, samples), 2).data, expected).largest < 1e-6);
+    t.true(difference(inputOf(makePicture(2, 1, 4, samples), 2).data, expected).largest < 1e-6);
   }
-  const grey = taggerInput(makePicture(1, 1, 2, Uint8Array.of(128, 7)), 1).data;
-  const spread = taggerInput(makePicture(1, 1, 3, Uint8Array.of(128, 128, 128)), 1).data;
+  const grey = inputOf(makePicture(1, 1, 2, Uint8Array.of(128, 7)), 1).data;
+  const spread = inputOf(makePicture(1, 1, 3, Uint8Array.of(128, 128, 128)), 1).data;
   t.deepEqual(grey, spread);
 });
 
@@ -103,7 +110,7 @@ withGolden('pictures get the official tags (needs ../shared)', async (t) => {
   const { pictures } = JSON.parse(readFileSync(config!, 'utf8')) as Small;
   for (const { file, tags: expected, prompt } of Object.values(pictures)) {
     const picture = await readPicture(golden(`tagger/${file}`)!);
-    const got = (await tagger.tag(picture)).map(({ tag }) => tag);
+    const got = (await tagger.tag(pictureRows(picture, undefined))).map(({ tag }) => tag);
     t.is(got.join(', '), expected);
     t.is(buildPrompt(got, ''), prompt);
   }
@@ -112,7 +119,7 @@ withGolden('pictures get the official tags (needs ../shared)', async (t) => {
 withGolden('pictures are squeezed as the official program does it (needs ../shared)', async (t) => {
   const picture = await readPicture(golden('tagger/input-a.png')!);
   const expected = readGolden(inputs!).get('input')!;
-  const got = taggerInput(picture, expected.shape[3]!);
+  const got = inputOf(picture, expected.shape[3]!);
   t.true(difference(got.data, expected.data as Float32Array).largest < 2e-6);
 });
 

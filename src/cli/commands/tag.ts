@@ -1,8 +1,8 @@
 /** @file `osediff tag`: what pictures show, as the prompts of the paper name it. */
 import { extname } from 'node:path';
 import type { Command } from 'commander';
-import type { Picture } from '../../image/picture.ts';
 import { writeFileSafely } from '../../image/safe-write.ts';
+import type { RowSource } from '../../pipeline/rows.ts';
 import type { ChosenTag } from '../../text/tags.ts';
 import { OsediffError, UsageError } from '../../tensor/errors.ts';
 import { countReporter } from '../count-report.ts';
@@ -70,12 +70,15 @@ async function tagFiles(inputs: readonly string[], flags: Flags): Promise<void> 
   }
 }
 
-async function readEnlarged(path: string, scale: number): Promise<Picture> {
+async function readEnlarged(path: string, scale: number): Promise<RowSource> {
   const { readPicture } = await import('../../image/codec.ts');
   const { enlarge } = await import('../../pipeline/enlarge.ts');
+  const { pictureRows } = await import('../../pipeline/rows.ts');
   const { outputSize } = await import('../../pipeline/size.ts');
   const picture = await readPicture(path);
-  return scale === 1 ? picture : enlarge(picture, outputSize(picture, { scale })).color;
+  // At scale 1 nothing changes but the colour that alpha hides.
+  const { color, alpha } = enlarge(picture, outputSize(picture, { scale }));
+  return pictureRows(color, alpha);
 }
 
 /** Tells of a picture that has no tags; the others go on. */

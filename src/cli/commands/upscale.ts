@@ -6,6 +6,7 @@ import type { Upscaler, UpscalerOptions } from '../../pipeline/types.ts';
 import { UsageError } from '../../tensor/errors.ts';
 import { dataFolder } from '../../weights/data-folder.ts';
 import { tellDevice } from '../device-line.ts';
+import { tellPrompts } from '../prompt-line.ts';
 import { exitCodes } from '../errors.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { jsonReporter, textReporter, type ReportOptions } from '../report.ts';
@@ -28,6 +29,7 @@ interface Flags extends UpscaleFlags, WriteFlags {
   readonly overwrite?: true;
   readonly skipExisting?: true;
   readonly dryRun?: true;
+  readonly compare?: true;
   readonly json?: true;
 }
 
@@ -35,6 +37,7 @@ const loadModel: Load = async (options) => {
   const { loadUpscaler } = await import('../../pipeline/upscaler.ts');
   const upscaler = await loadUpscaler(options);
   tellDevice(upscaler.model);
+  tellPrompts(upscaler.model);
   return upscaler;
 };
 
@@ -55,6 +58,7 @@ export function addUpscale(
   addWriteFlags(addUpscaleFlags(command))
     .option('--name <template>', 'of results: {stem}, {size}, {model}, {n}')
     .option('--skip-existing', 'leave results that exist as they are')
+    .option('--compare', 'beside each result a page and a crop that show it with its input')
     .option('--dry-run', 'only say what would be done and what it takes')
     .option('--overwrite', 'replace existing files')
     .option('--json', 'print one JSON object a line')
@@ -85,11 +89,13 @@ async function upscale(
       overwrite: flags.overwrite ?? false,
       skipExisting: flags.skipExisting ?? false,
       dryRun: flags.dryRun ?? false,
+      compare: flags.compare ?? false,
       model: flags.model,
       identity: model,
       rules: writeRules(flags),
       load: () => load(model),
       upscale: options,
+      captions: flags.promptFrom === 'file',
       journals: join(dataFolder(), 'batches'),
       streams: processStreams,
       listener: {
