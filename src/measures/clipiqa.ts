@@ -15,14 +15,14 @@ export const clipiqa: NetworkMeasure = {
   needsReference: false,
   digits: 4,
   needs: ['clip-rn50'],
-  start: async ([part], compile) => {
+  start: async ([part], runner) => {
     const config = clipConfig(part!.shapes, 'clip-rn50');
-    const texts = network(compile, part!, (graph) =>
+    const texts = network(runner, part!, (graph) =>
       graph.output('directions', textDirections(scope(graph, ''), antonymIds(), config)),
     );
     const { directions } = await texts.run({});
     await texts.release();
-    const net = network(compile, part!, (graph, inputs) => {
+    const net = network(runner, part!, (graph, inputs) => {
       const { score } = clipIqa(scope(graph, ''), inputs['x']!, inputs['directions']!, config);
       graph.output('score', score);
     });

@@ -10,12 +10,12 @@ export const dists: NetworkMeasure = {
   needsReference: true,
   digits: 4,
   needs: ['vgg16', 'dists'],
-  start: async ([trunk, own], compile) => {
+  start: async ([trunk, own], runner) => {
     const weights = {
       identity: `${trunk!.identity} ${own!.identity}`,
       read: (key: string) =>
         key.startsWith('trunk.') ? trunk!.read(featuresKey(key)) : own!.read(key),
     };
-    return pairMeter({ range: 'unit', least: 1, weights, build: distsNetwork }, compile);
+    return pairMeter({ range: 'unit', least: 1, weights, build: distsNetwork }, runner);
   },
 };

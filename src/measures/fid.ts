@@ -15,8 +15,8 @@ export const fid: NetworkMeasure = {
   needsReference: true,
   digits: 2,
   needs: ['inception'],
-  start: async ([part], compile) => {
-    const net = network(compile, part!, (graph, { x }) =>
+  start: async ([part], runner) => {
+    const net = network(runner, part!, (graph, { x }) =>
       graph.output('features', inception(scope(graph, ''), x!)),
     );
     const seen = { results: [] as Float32Array[], references: [] as Float32Array[] };

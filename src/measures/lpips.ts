@@ -14,9 +14,9 @@ export const lpips: NetworkMeasure = {
   name: 'lpips',
   title: 'LPIPS',
   needs: ['alexnet'],
-  start: async ([trunk], compile) => {
+  start: async ([trunk], runner) => {
     const weights = withLins(trunk!, 'alex');
-    return pairMeter({ ...described, least: 31, weights, build: alexLpips }, compile);
+    return pairMeter({ ...described, least: 31, weights, build: alexLpips }, runner);
   },
 };
 
@@ -25,9 +25,9 @@ export const lpipsVgg: NetworkMeasure = {
   name: 'lpips-vgg',
   title: 'LPIPS (VGG)',
   needs: ['vgg16'],
-  start: async ([trunk], compile) => {
+  start: async ([trunk], runner) => {
     const weights = withLins(trunk!, 'vgg');
-    return pairMeter({ ...described, least: 16, weights, build: vggLpips }, compile);
+    return pairMeter({ ...described, least: 16, weights, build: vggLpips }, runner);
   },
 };
 

@@ -25,9 +25,9 @@ function maniqaMeasure({ name, title, part, scale, crops }: Variant): NetworkMea
     needsReference: false,
     digits: 4,
     needs: [part],
-    start: async ([opened], compile) => {
+    start: async ([opened], runner) => {
       const config = maniqaConfig(opened!.shapes, part, { scale });
-      const net = network(compile, opened!, (graph, { x }) => {
+      const net = network(runner, opened!, (graph, { x }) => {
         const { scores, weights } = maniqaNetwork(scope(graph, ''), x!, config);
         graph.output('scores', scores);
         graph.output('weights', weights);

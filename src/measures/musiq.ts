@@ -19,9 +19,9 @@ function musiqMeasure(name: string, title: string, part: PartName): NetworkMeasu
     needsReference: false,
     digits: 2,
     needs: [part],
-    start: async ([opened], compile) => {
+    start: async ([opened], runner) => {
       const config = musiqConfig(opened!.shapes, part);
-      const net = network(compile, opened!, (graph, inputs) =>
+      const net = network(runner, opened!, (graph, inputs) =>
         graph.output(
           'score',
           musiqNetwork(scope(graph, ''), inputs as unknown as MusiqInputs, config).score,

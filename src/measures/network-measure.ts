@@ -3,14 +3,14 @@ import { toPlanes, type Range } from '../image/picture.ts';
 import { tensor, type Tensor } from '../tensor/tensor.ts';
 import type { Measure, Meter } from './measure.ts';
 import { arithmeticMean } from './measure.ts';
-import type { Compile } from './network.ts';
+import type { Runner } from './network.ts';
 import { type OpenPart, openPart } from './part-store.ts';
 import { type PartName, partOf } from './parts.ts';
 import type { Rgb } from './rgb.ts';
 
 /** What networks need of the rest of the program. */
 export interface Networks {
-  readonly compile: Compile;
+  readonly runner: Runner;
   /** Parts that were imported. */
   readonly installed: ReadonlySet<PartName>;
 }
@@ -20,7 +20,7 @@ export interface NetworkMeasure extends Omit<Measure, 'open' | 'lacks'> {
   /** Parts it needs, in the order in which `start` takes them. */
   readonly needs: readonly PartName[];
   /** Prepares the networks. Parts are closed for it, when it is closed itself. */
-  readonly start: (parts: readonly OpenPart[], compile: Compile) => Promise<NetworkMeter>;
+  readonly start: (parts: readonly OpenPart[], runner: Runner) => Promise<NetworkMeter>;
 }
 
 /** A meter whose total is the mean unless it says otherwise. */
@@ -41,7 +41,7 @@ export function networkMeasure(measure: NetworkMeasure, networks: Networks | und
       };
       try {
         for (const name of needs) opened.push(await openPart(name));
-        const meter = await start(opened, networks!.compile);
+        const meter = await start(opened, networks!.runner);
         return {
           total: (scores) => Promise.resolve(arithmeticMean(scores)),
           ...meter,

@@ -1,6 +1,7 @@
 /** @file Networks as measures run them: prepared for one picture's size, and anew for the next size. */
 import type { ReadWeight } from '../graph/bind.ts';
 import { Graph, type Value } from '../graph/graph.ts';
+import type { Provider } from '../runtime/provider.ts';
 import type { Session, Tensors } from '../runtime/session.ts';
 
 /** Weights that a graph is filled with. */
@@ -10,8 +11,13 @@ export interface NetworkWeights {
   readonly identity: string;
 }
 
-/** Prepares a graph for running: the program's own way, given by whoever opens measures. */
-export type Compile = (graph: Graph, weights: NetworkWeights) => Promise<Session>;
+/** How the program runs networks: given by whoever opens measures. */
+export interface Runner {
+  /** Where they run: settled when it is first asked for. */
+  provider(): Promise<Provider>;
+  /** Prepares a graph that was built for the provider. */
+  compile(graph: Graph, weights: NetworkWeights): Promise<Session>;
+}
 
 /** A network whose inputs may have any size that its graph can be built for. */
 export interface Network {
@@ -23,7 +29,7 @@ export interface Network {
 export type Build = (graph: Graph, inputs: Readonly<Record<string, Value>>) => void;
 
 /** The network for the sizes of the last inputs is kept. */
-export function network(compile: Compile, weights: NetworkWeights, build: Build): Network {
+export function network(runner: Runner, weights: NetworkWeights, build: Build): Network {
   let last: { readonly shapes: string; readonly session: Session } | undefined;
   const release = async (): Promise<void> => {
     await last?.session.release();
@@ -37,12 +43,12 @@ export function network(compile: Compile, weights: NetworkWeights, build: Build)
       );
       if (last?.shapes !== shapes) {
         await release();
-        const graph = new Graph();
+        const graph = new Graph({ device: await runner.provider() });
         const inputs = Object.entries(feeds).map(
           ([name, { dtype, shape }]) => [name, graph.input(name, dtype, shape)] as const,
         );
         build(graph, Object.fromEntries(inputs));
-        last = { shapes, session: await compile(graph, weights) };
+        last = { shapes, session: await runner.compile(graph, weights) };
       }
       return last.session.run(feeds);
     },

@@ -2,7 +2,7 @@
 import type { Value } from '../graph/graph.ts';
 import { type Scope, scope } from '../graph/scope.ts';
 import { ShapeError } from '../tensor/errors.ts';
-import { type Compile, network, type NetworkWeights } from './network.ts';
+import { type Runner, network, type NetworkWeights } from './network.ts';
 import { type NetworkMeter, planesOf } from './network-measure.ts';
 import type { Rgb } from './rgb.ts';
 
@@ -19,9 +19,9 @@ export interface PairDistance {
 /** The distance of each result to its reference. */
 export function pairMeter(
   { range, least, weights, build }: PairDistance,
-  compile: Compile,
+  runner: Runner,
 ): NetworkMeter {
-  const net = network(compile, weights, (graph, { a, b }) =>
+  const net = network(runner, weights, (graph, { a, b }) =>
     graph.output('distance', build(scope(graph, ''), a!, b!).distance),
   );
   return {

@@ -221,7 +221,10 @@ test('measures that are networks lack their weights until they are imported', (t
 test('with its parts imported a measure is chosen; variants only by name', (t) => {
   const networks = {
     installed: new Set(['vgg16', 'musiq-koniq'] as const),
-    compile: () => Promise.reject(new Error('not to be run')),
+    runner: {
+      provider: () => Promise.reject(new Error('not to be asked')),
+      compile: () => Promise.reject(new Error('not to be run')),
+    },
   };
   const all = catalogue(undefined, networks);
   const { chosen, missing } = chooseMeasures('all', all, true);

@@ -10,7 +10,7 @@ import { maniqa } from '../../src/measures/maniqa.ts';
 import { randomCrops } from '../../src/measures/maniqa-crops.ts';
 import type { Measure } from '../../src/measures/measure.ts';
 import { musiq } from '../../src/measures/musiq.ts';
-import type { Compile } from '../../src/measures/network.ts';
+import type { Runner } from '../../src/measures/network.ts';
 import type { NetworkMeasure, NetworkMeter } from '../../src/measures/network-measure.ts';
 import { importPart, installedParts } from '../../src/measures/part-store.ts';
 import { partOf } from '../../src/measures/parts.ts';
@@ -30,8 +30,10 @@ import { readRgb } from './pictures.ts';
 
 // Serial where a store is used: an environment variable names it.
 
-const onCpu: Compile = (graph, weights) =>
-  compile(graph, weights, { device: 'cpu', precision: 'fp32' });
+const onCpu: Runner = {
+  provider: async () => 'cpu',
+  compile: (graph, weights) => compile(graph, weights, { device: 'cpu', precision: 'fp32' }),
+};
 
 function emptyStore(t: ExecutionContext): void {
   process.env['OSEDIFF_HOME'] = temporaryFolder(t);
@@ -65,7 +67,7 @@ function alexnetKeys(): RecipeKey[] {
 }
 
 async function chosen(list: string): Promise<readonly Measure[]> {
-  const networks = { installed: await installedParts(), compile: onCpu };
+  const networks = { installed: await installedParts(), runner: onCpu };
   return chooseMeasures(list, catalogue(undefined, networks), true).chosen;
 }
 
@@ -184,7 +186,7 @@ function startWith(
     close: async () => undefined,
   };
   const parts = measure.needs.map((name) => ({ ...part, shapes: shapesFor(name) }));
-  return measure.start(parts, async () => session);
+  return measure.start(parts, { provider: async () => 'cpu', compile: async () => session });
 }
 
 function shapesFor(name: string): ReadonlyMap<string, readonly number[]> {

@@ -8,6 +8,7 @@ import { writeFileSafely } from '../../image/safe-write.ts';
 import { catalogue, chooseMeasures } from '../../measures/catalogue.ts';
 import { type Entry, evaluate } from '../../measures/evaluate.ts';
 import { toHtml } from '../../measures/html.ts';
+import type { Runner } from '../../measures/network.ts';
 import type { Networks } from '../../measures/network-measure.ts';
 import { loadPrior } from '../../measures/niqe-folder.ts';
 import { type PageImage, pageImage } from '../../measures/page-image.ts';
@@ -15,8 +16,9 @@ import { pairFolders, readRgb, requireSizes } from '../../measures/pairs.ts';
 import { installedParts } from '../../measures/part-store.ts';
 import { toCsv, toJson, toTable } from '../../measures/report.ts';
 import { type Rgb, toRgb } from '../../measures/rgb.ts';
-import { chooseDevice } from '../../pipeline/device.ts';
+import { type Choice, chooseDevice } from '../../pipeline/device.ts';
 import type { ColorFix, Upscaler, UpscalerOptions } from '../../pipeline/types.ts';
+import { providerOf } from '../../runtime/provider.ts';
 import { PathError, UsageError } from '../../tensor/errors.ts';
 import { countReporter } from '../count-report.ts';
 import { interruptSignal } from '../interrupt.ts';
@@ -141,15 +143,18 @@ async function evaluateFolders(flags: Flags, load: Load): Promise<void> {
   }
 }
 
-/** The imported parts of measures, and how their networks run. */
+/** The imported parts of measures, and how their networks run: the device is tried when one does. */
 async function networks({ device: wish }: Flags): Promise<Networks> {
-  const { compile } = await import('../../pipeline/compile.ts');
-  const { device } = await chooseDevice(wish);
-  const options = { device, precision: 'fp32' } as const;
-  return {
-    installed: await installedParts(),
-    compile: (graph, weights) => compile(graph, weights, options),
+  let choosing: Promise<Choice> | undefined;
+  const device = async (): Promise<string> => (await (choosing ??= chooseDevice(wish))).device;
+  const runner: Runner = {
+    provider: async () => providerOf(await device()),
+    async compile(graph, weights) {
+      const { compile } = await import('../../pipeline/compile.ts');
+      return compile(graph, weights, { device: await device(), precision: 'fp32' });
+    },
   };
+  return { installed: await installedParts(), runner };
 }
 
 function upscalerOptions({ model, device, precision, lora: loras = [] }: Flags): UpscalerOptions {
