@@ -5,7 +5,7 @@ import { importModel } from '../../src/weights/import-model.ts';
 import { mainFile, type Outcome, runCli } from '../helpers/cli.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { golden } from '../helpers/golden.ts';
-import { expected, writeTinyModel } from '../helpers/tiny-model.ts';
+import { expected, writeThirds, writeTinyModel } from '../helpers/tiny-model.ts';
 
 // Serial: every test has a store of its own, which an environment variable names.
 
@@ -130,5 +130,27 @@ const old = golden('models/tiny-sd1');
     t.regex(stderr, /^osediff: osediff\.pkl: does not fit the base model: "\w.*\n$/);
     t.deepEqual(await readdir(models), []);
     t.like(await run(`import ${old} --name sd1`), { code: 0, stderr: '' });
+  },
+);
+
+test.serial(
+  'model import --kind metric tells by the keys whose weights a file holds',
+  async (t) => {
+    const models = emptyStore(t);
+    const file = join(temporaryFolder(t), 'whatever.safetensors');
+    await writeThirds(file, { alpha: [1, 1475, 1, 1], beta: [1, 1475, 1, 1] });
+    const { code, stdout, stderr } = await runCli(['model', 'import', file, '--kind', 'metric'], {
+      file: mainFile,
+    });
+    t.deepEqual([code, stdout, stderr], [0, `${join(models, 'dists')}\n`, '']);
+    t.regex((await run('list')).stdout, /^dists +stored +fp32 +\(metric\) +0\.0 MB$/m);
+    t.regex((await run('verify dists')).stdout, /every file is as its manifest says/);
+
+    const named = ['model', 'import', file, '--kind', 'metric', '--name', 'mine'];
+    const refused = await runCli(named, { file: mainFile });
+    t.is(refused.code, 2);
+    t.regex(refused.stderr, /--name: expected another kind of model, got --kind metric/);
+    const upscaled = await runCli(['upscale', 'a.png', '--model', 'dists'], { file: mainFile });
+    t.is(upscaled.code, 1);
   },
 );
