@@ -23,6 +23,8 @@ const commands: CommandTable = {
   gimp: async () => (await import('./commands/gimp.ts')).addGimp,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   gpu: async () => (await import('./commands/gpu.ts')).addGpu,
+  video: async () => (await import('./commands/video.ts')).addVideo,
+  frames: async () => (await import('./commands/frames.ts')).addFrames,
 };
 
 /**
