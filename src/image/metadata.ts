@@ -40,10 +40,27 @@ export function metadataOf(source: PictureSource, sharp: Metadata): PictureMetad
     ...(exif && { exif: bareExif(exif) }),
     ...(xmp && { xmp }),
     ...(records && { iptc: records }),
-    ...(density !== undefined && density > 0 && { density }),
+    ...(density !== undefined && density > 0 && saysDensity(source, sharp) && { density }),
     ...(comments && { comments }),
     ...tiff,
   };
+}
+
+/** Whether a density is the file's: libvips says 72 of a PNG that says none. */
+function saysDensity(source: PictureSource, { format, density }: Metadata): boolean {
+  if (format !== 'png' || density !== 72) return true;
+  const { read, close } = readerOf(source);
+  try {
+    for (let at = 8; ;) {
+      const head = read(at, 8);
+      const name = head.toString('latin1', 4, 8);
+      if (head.length < 8 || name === 'IDAT') return false;
+      if (name === 'pHYs') return true;
+      at += 12 + head.readUInt32BE(0);
+    }
+  } finally {
+    close();
+  }
 }
 
 function tiffTags(source: PictureSource): Pick<PictureMetadata, 'exif' | 'density'> {

@@ -60,7 +60,7 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
 
   function plan({ width, height }: Size, { tile = usualTile, overlap }: UpscaleOptions): TilePlan {
     const least = overlap ?? Math.min(usualOverlap, Math.floor(tile / 4));
-    const halo = Math.min(usualHalo, Math.floor(least / 2));
+    const halo = Math.min(usualHalo, Math.floor(least / 3)); // a third is left to blend in
     const tileHeight = Math.min(tile, Math.max(shortest, Math.floor(mostBlended / width)));
     return planTiles({
       width,

@@ -319,3 +319,11 @@ test('stripped metadata keeps the profile, and density is kept, scaled or set', 
     t.is(values(changed.exif!, 0x11a)!.readUInt32LE() / 1000, expected);
   }
 });
+
+test('a PNG without density gets none, and one of 72 keeps it', async (t) => {
+  for (const density of [undefined, 72]) {
+    const metadata = density === undefined ? {} : { density };
+    const file = await encodePictureFile({ frames: [pattern(3, false)], metadata }, 'png');
+    t.is((await readPictureFile(file)).metadata.density, density);
+  }
+});
