@@ -25,6 +25,7 @@ const commands: CommandTable = {
   gpu: async () => (await import('./commands/gpu.ts')).addGpu,
   video: async () => (await import('./commands/video.ts')).addVideo,
   frames: async () => (await import('./commands/frames.ts')).addFrames,
+  compare: async () => (await import('./commands/compare.ts')).addCompare,
 };
 
 /**

@@ -1,0 +1,112 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type { Page } from 'playwright-core';
+import { mainFile, runCli, startCli } from '../helpers/cli.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
+import { drawPicture } from '../helpers/picture-files.ts';
+import { ffmpeg, hasFfmpeg } from '../plugins/ffmpeg-filter/clips.ts';
+
+const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  (file) => existsSync(file),
+);
+
+test('two pictures become a page that needs nothing else, with their PSNR and SSIM', async (t) => {
+  const cwd = temporaryFolder(t);
+  await drawPicture(join(cwd, 'a.png'), 24, 20);
+  await drawPicture(join(cwd, 'b <&>.png'), 24, 20);
+  const { code, stdout, stderr } = await runCli(['compare', 'a.png', 'b <&>.png'], {
+    cwd,
+    file: mainFile,
+  });
+  t.deepEqual([code, stdout, stderr], [0, 'compare.html\n', 'PSNR 80.00 dB, SSIM 1.0000\n']);
+  const page = readFileSync(join(cwd, 'compare.html'), 'utf8');
+  t.is(page.match(/data:image\/png;base64,/g)!.length, 2);
+  t.false(/https?:/.test(page), 'nothing is loaded from elsewhere');
+  t.false(page.includes('b <&>'), 'names are escaped');
+});
+
+/** A page in a headless browser, closed with the test. */
+async function openPage(t: ExecutionContext, address: string): Promise<Page> {
+  const { chromium: browserType } = await import('playwright-core');
+  const browser = await browserType.launch({ executablePath: chromium!, args: ['--no-sandbox'] });
+  t.teardown(() => browser.close());
+  const page = await browser.newPage({ viewport: { width: 900, height: 600 } });
+  await page.goto(address);
+  await page.waitForSelector('html[data-ready]', { state: 'attached', timeout: 120_000 });
+  return page;
+}
+
+const inBrowser = (
+  title: string,
+  able: boolean,
+  body: (t: ExecutionContext) => Promise<void>,
+): void =>
+  able ? test.serial(title, body) : test.skip(`${title} (needs a browser and ffmpeg)`, body);
+
+inBrowser(
+  'the slider cuts the picture before and the wheel zooms',
+  chromium !== undefined,
+  async (t) => {
+    const cwd = temporaryFolder(t);
+    for (const name of ['a.png', 'b.png']) await drawPicture(join(cwd, name), 24, 20);
+    await runCli(['compare', 'a.png', 'b.png'], { cwd, file: mainFile });
+    const page = await openPage(t, `file://${join(cwd, 'compare.html')}`);
+    const cut = (): Promise<string> => page.$eval('#before', (element) => element.style.clipPath);
+    t.is(await cut(), 'inset(0px 450px 0px 0px)');
+    await page.mouse.move(450, 200);
+    await page.mouse.down();
+    await page.mouse.move(225, 200, { steps: 4 });
+    await page.mouse.up();
+    t.is(await cut(), 'inset(0px 675px 0px 0px)');
+    await page.mouse.wheel(0, -300);
+    await page.waitForFunction(
+      "document.getElementById('view').style.transform.includes('scale(2.7')",
+    );
+  },
+);
+
+inBrowser(
+  'an FFV1 and an H.264 film are shown in step',
+  chromium !== undefined && hasFfmpeg,
+  async (t) => {
+    const cwd = temporaryFolder(t);
+    ffmpeg(cwd, '-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v ffv1 a.mkv');
+    ffmpeg(cwd, '-f lavfi -i testsrc2=s=320x180:r=25:d=1 -c:v libx264 -pix_fmt yuv420p b.mp4');
+    const { process: child, ended } = startCli(['compare', 'a.mkv', 'b.mp4'], {
+      cwd,
+      file: mainFile,
+    });
+    const address = await new Promise<string>((resolve) => {
+      child.stdout!.on('data', (text: string) => resolve(text.trim()));
+    });
+    const page = await openPage(t, address);
+    t.is(await page.$eval('#before', (video) => video.dataset['converted']), 'true');
+    for (let i = 0; i < 5; i++) await page.keyboard.press('.');
+    await page.waitForFunction(
+      "!document.getElementById('before').seeking && !document.getElementById('after').seeking",
+    );
+    const times = await page.$$eval('video', (videos) =>
+      (videos as unknown as { currentTime: number }[]).map(({ currentTime }) => currentTime),
+    );
+    t.deepEqual(
+      times.map((time) => Math.floor(time * 25)),
+      [5, 5],
+    );
+    const shot = process.env['COMPARE_SCREENSHOT'];
+    if (shot) await page.screenshot({ path: shot });
+    const status = (path: string, host?: string): Promise<number> =>
+      new Promise((resolve) => {
+        get(new URL(path, address), host ? { headers: { host } } : {}, (response) => {
+          response.resume();
+          resolve(response.statusCode!);
+        });
+      });
+    t.is(await status('/package.json'), 404);
+    t.is(await status('/before/../../etc/passwd'), 404);
+    t.is(await status('/before', 'evil.example'), 403);
+    child.kill('SIGINT');
+    t.is((await ended).code, 0);
+  },
+);
