@@ -59,7 +59,7 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
   let exact: Generate | undefined;
 
   function plan({ width, height }: Size, { tile = usualTile, overlap }: UpscaleOptions): TilePlan {
-    const least = overlap ?? Math.min(usualOverlap, Math.floor(tile / 4));
+    const least = overlap ?? Math.min(usualOverlap, Math.floor(tile / 2));
     const halo = Math.min(usualHalo, Math.floor(least / 3)); // a third is left to blend in
     const tileHeight = Math.min(tile, Math.max(shortest, Math.floor(mostBlended / width)));
     return planTiles({

@@ -80,17 +80,18 @@ for (const [name, picture] of [
   ['texture', pattern(160, 120)],
   ['a sky', sky(160, 120)],
 ] as const) {
-  test(`tiled and untiled agree on ${name} to 50 dB at least, and no seam is found`, async (t) => {
+  test(`tiled and untiled agree on ${name} to 60 dB at least, and no seam is found`, async (t) => {
     const whole = await up.upscale(picture, { tile: 1024, color: 'none' });
     for (const tile of [256, 384]) {
       const tiled = await up.upscale(picture, { tile, color: 'none' });
-      t.true(psnr(whole, tiled) >= (tile === 256 ? 50 : 60), `${psnr(whole, tiled)} dB with tiles of ${tile}`);
-      const plan = planTiles({ width: 640, height: 480, tile, overlap: 64, align: 4 });
+      t.true(psnr(whole, tiled) >= 60, `${psnr(whole, tiled)} dB with tiles of ${tile}`);
+      const plan = planTiles({ width: 640, height: 480, tile, overlap: 96, align: 4 });
       const borders = {
-        columns: plan.x.tiles.slice(1).map(({ start }) => start + 32),
-        rows: plan.y.tiles.slice(1).map(({ start }) => start + 32),
+        columns: plan.x.tiles.slice(1).map(({ start }) => start + 48),
+        rows: plan.y.tiles.slice(1).map(({ start }) => start + 48),
       };
-      t.true(findSeams(rgb(tiled), borders, rgb(whole)).worst < 1.02);
+      const { ratio, worst } = findSeams(rgb(tiled), borders, rgb(whole));
+      t.true(ratio < 1.02 && worst < 1.1, `${ratio}, at worst ${worst}, tiles of ${tile}`);
     }
   });
 }
