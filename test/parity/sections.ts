@@ -8,6 +8,7 @@ import { parityGradients } from './gradients.ts';
 import { lora } from './lora.ts';
 import { models } from './models.ts';
 import { schedule } from './schedule.ts';
+import { parityMetrics } from './metrics.ts';
 import { parityTagger } from './tagger.ts';
 import { textEncoder } from './text-encoder.ts';
 import { tiled } from './tiled.ts';
@@ -46,5 +47,11 @@ export const sections: readonly Section[] = [
     /^tagger\/(small\.json|ram_tag_list(_threshold)?\.txt|[^/]+\.safetensors)$/,
     /^(image_size|swin|bert|lora|tags|thresholds|pictures)$/,
     parityTagger,
+  ),
+  wholeFolder(
+    /^metrics\/((classic|lpips|dists|frechet|fid|clipiqa|musiq|maniqa|maniqa-crops-realsr)\.json|[^/]+\.safetensors|niqe_pris_params\.npz|clip-jit-tiny\.pt)$/,
+    // Members of JSON files, of which each number has a row, and the sets that distances are taken of.
+    /^[^.]*$|\.[ab]$/,
+    parityMetrics,
   ),
 ];
