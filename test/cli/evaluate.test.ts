@@ -82,6 +82,29 @@ test.serial('--lr upscales and scores, and writes CSV and a page', async (t) => 
   t.is(readFileSync(join(cwd, 'a.html'), 'utf8').match(/data:image\/webp/g)?.length, 4);
 });
 
+test.serial(
+  'several kinds of prompts are compared, a line each, with what the paper did else',
+  async (t) => {
+    const cwd = await folderOf(t, {
+      'lr/a.png': flat(20, 16, 50),
+      'lr/a.txt': 'a wall',
+      'hr/a.png': flat(40, 32, 51),
+    });
+    const args = ['--lr', 'lr', '--hr', 'hr', '--scale', '2', '--measures', 'psnr'];
+    const { code, stdout } = await evaluateIn(cwd, ...args, '--prompt-from', 'none,file');
+    t.is(code, 0);
+    const score = psnr(flat(1, 1, 50), flat(1, 1, 51)).toFixed(4);
+    const [head, ...rows] = stdout.split('\n');
+    t.is(head, 'prompt   PSNR \u2191');
+    t.deepEqual(rows.slice(0, 2), [`  none  ${score}`, `  file  ${score}`]);
+    t.regex(rows[2]!, /Table 4 has a model trained for each/);
+    const json = await evaluateIn(cwd, ...args, '--prompt-from', 'none,dape', '--json');
+    const { prompts } = JSON.parse(json.stdout) as { prompts: Record<string, EvaluationJson> };
+    t.deepEqual(Object.keys(prompts), ['none', 'dape']);
+    t.is(prompts['dape']!.count, 1);
+  },
+);
+
 test.serial('a prior can be a folder of pristine pictures', async (t) => {
   const pristine = texture(96 * 7, 96 * 7, 2, 9);
   const cwd = await folderOf(t, { 'sr/a.png': result, 'good/p.png': pristine });
@@ -111,6 +134,33 @@ const refused = test.macro({
 });
 const sr = ['--sr', 'sr', '--hr', 'hr'];
 test.serial(refused, 'neither --lr nor --sr', {}, [], 2, /expected one of --lr and --sr, got none/);
+const lr = ['--lr', 'lr', '--hr', 'hr', '--measures', 'psnr', '--prompt-from'];
+test.serial(
+  refused,
+  'a picture without the caption that was asked for',
+  { 'lr/a.png': flat(12, 12, 1), 'hr/a.png': flat(48, 48, 1) },
+  [...lr, 'file'],
+  1,
+  /a\.png: expected its caption in .*a\.txt/,
+);
+test.serial(
+  refused,
+  'prompts of finished pictures',
+  {},
+  [...sr, '--prompt-from', 'none'],
+  2,
+  /--prompt-from: expected --lr/,
+);
+test.serial(
+  refused,
+  'several prompts on one page',
+  {},
+  [...lr, 'none,dape', '--html', 'a.html'],
+  2,
+  /expected one source/,
+);
+test.serial(refused, 'an unknown prompt', {}, [...lr, 'none,blip'], 2, /Expected dape, file, none/);
+test.serial(refused, 'a prompt twice', {}, [...lr, 'none,none'], 2, /Expected dape, file, none/);
 test.serial(refused, 'both --lr and --sr', {}, ['--lr', 'a', '--sr', 'b'], 2, /got both/);
 test.serial(
   refused,

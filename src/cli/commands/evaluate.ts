@@ -1,27 +1,31 @@
 /** @file `osediff evaluate`: scores pictures, or the upscaler on pictures, by the paper's measures. */
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readPicture } from '../../image/codec.ts';
 import { explainPathError } from '../../image/path-errors.ts';
 import { writeFileSafely } from '../../image/safe-write.ts';
 import { catalogue, chooseMeasures } from '../../measures/catalogue.ts';
-import { type Entry, evaluate } from '../../measures/evaluate.ts';
+import { type Entry, evaluate, type Evaluation } from '../../measures/evaluate.ts';
 import { toHtml } from '../../measures/html.ts';
+import type { Measure } from '../../measures/measure.ts';
 import type { Runner } from '../../measures/network.ts';
 import type { Networks } from '../../measures/network-measure.ts';
 import { loadPrior } from '../../measures/niqe-folder.ts';
 import { type PageImage, pageImage } from '../../measures/page-image.ts';
-import { pairFolders, readRgb, requireSizes } from '../../measures/pairs.ts';
+import { type Pair, pairFolders, readRgb, requireSizes } from '../../measures/pairs.ts';
 import { installedParts } from '../../measures/part-store.ts';
+import { promptsJson, promptsTable } from '../../measures/prompts-report.ts';
 import { toCsv, toJson, toTable } from '../../measures/report.ts';
 import { type Rgb, toRgb } from '../../measures/rgb.ts';
 import { type Choice, chooseDevice } from '../../pipeline/device.ts';
-import type { ColorFix, Upscaler, UpscalerOptions } from '../../pipeline/types.ts';
+import { captioned, readSidecar } from '../../pipeline/sidecar.ts';
+import type { ColorFix, PromptSource, Upscaler, UpscalerOptions } from '../../pipeline/types.ts';
 import { providerOf } from '../../runtime/provider.ts';
 import { PathError, UsageError } from '../../tensor/errors.ts';
 import { countReporter } from '../count-report.ts';
 import { interruptSignal } from '../interrupt.ts';
+import { tellPrompts } from '../prompt-line.ts';
 import { device, type Lora, lora, numberBetween } from '../parse.ts';
 
 /** Loads a model: `loadUpscaler`, unless a test brings its own. */
@@ -37,6 +41,7 @@ interface Flags {
   readonly model: string;
   readonly lora?: readonly Lora[];
   readonly prompt?: string;
+  readonly promptFrom?: readonly Source[];
   readonly color: ColorFix;
   readonly device: string;
   readonly precision: 'fp32' | 'fp16';
@@ -46,10 +51,25 @@ interface Flags {
   readonly json?: true;
 }
 
+/** Where prompts come from. */
+type Source = PromptSource | 'file';
+
 const loadModel: Load = async (options) => {
   const { loadUpscaler } = await import('../../pipeline/upscaler.ts');
-  return loadUpscaler(options);
+  const upscaler = await loadUpscaler(options);
+  tellPrompts(upscaler.model);
+  return upscaler;
 };
+
+/** `dape`, `file` and `none`, each at most once, with commas between. */
+function promptSources(text: string): readonly Source[] {
+  const known: readonly string[] = ['dape', 'file', 'none'];
+  const list = text.split(',').map((name) => name.trim());
+  if (list.some((name) => !known.includes(name)) || new Set(list).size < list.length) {
+    throw new InvalidArgumentError(`Expected ${known.join(', ')}, or several of them.`);
+  }
+  return list as Source[];
+}
 
 /** Add the command to a program. */
 export function addEvaluate(program: Command, load: Load = loadModel): void {
@@ -65,6 +85,11 @@ export function addEvaluate(program: Command, load: Load = loadModel): void {
     .option('--model <name>', 'with --lr: an installed model', 'compact')
     .option('--lora <file[:strength]>', 'with --lr: merge a LoRA; may be repeated', lora)
     .option('--prompt <text>', 'with --lr: what the pictures show')
+    .option(
+      '--prompt-from <list>',
+      'with --lr: dape, file or none, as of "upscale"; several, with commas between, are compared',
+      promptSources,
+    )
     .addOption(choice('--color <method>', 'match colours', ['adain', 'wavelet', 'none']))
     .option('--device <device>', 'auto, cpu, cuda, cuda:N or webgpu', device, 'auto')
     .addOption(choice('--precision <type>', 'arithmetic of the networks', ['fp32', 'fp16']))
@@ -87,6 +112,12 @@ async function evaluateFolders(flags: Flags, load: Load): Promise<void> {
       `evaluate: expected one of --lr and --sr, got ${folder === undefined ? 'none' : 'both'}.`,
     );
   }
+  if (flags.promptFrom && lr === undefined) {
+    throw new UsageError('--prompt-from: expected --lr beside it, got finished pictures.');
+  }
+  if ((flags.promptFrom?.length ?? 1) > 1 && (csv !== undefined || html !== undefined)) {
+    throw new UsageError('--prompt-from: expected one source for --csv and --html, got several.');
+  }
   const prior = flags.niqePrior === undefined ? undefined : await loadPrior(flags.niqePrior);
   const { chosen, missing } = chooseMeasures(
     flags.measures,
@@ -97,46 +128,84 @@ async function evaluateFolders(flags: Flags, load: Load): Promise<void> {
   await requireSizes(pairs, lr === undefined ? 1 : flags.scale);
   for (const file of [csv, html]) if (file !== undefined) await requireFree(file, overwrite);
 
-  const signal = interruptSignal();
+  const sources: readonly (Source | undefined)[] = flags.promptFrom ?? [undefined];
+  if (sources.includes('file')) for (const { result } of pairs) await readSidecar(result);
+  const run = { flags, load, pairs, chosen, signal: interruptSignal() };
+  const scored: Scored[] = [];
+  for (const source of sources) scored.push(await scorePairs(run, source));
+  const [first] = scored as [Scored];
+
+  const lacking = missing.map(({ title, lacks }) => `${title} left out: lacks ${lacks}\n`);
+  if (flags.json) process.stderr.write(lacking.join(''));
+  process.stdout.write(
+    `${sources.length > 1 ? several(scored, missing, flags) : one(first, missing, flags)}\n`,
+  );
+  if (csv !== undefined)
+    await writeFileSafely(csv, Buffer.from(toCsv(first.evaluation)), { overwrite });
+  if (html !== undefined) {
+    const title = `${folder}${hr === undefined ? '' : ` against ${hr}`}`;
+    const page = await toHtml(first.evaluation, { title, missing }, async (name) => {
+      const { result, reference } = pairs.find((pair) => pair.name === name)!;
+      return {
+        result: first.images.get(name) ?? (await pageImage(await readRgb(result))),
+        reference: reference === undefined ? undefined : await pageImage(await readRgb(reference)),
+      };
+    });
+    await writeFileSafely(html, Buffer.from(page), { overwrite });
+  }
+}
+
+function one({ evaluation }: Scored, missing: readonly Measure[], { json }: Flags): string {
+  return json ? JSON.stringify(toJson(evaluation, missing)) : toTable(evaluation, missing);
+}
+
+function several(scored: readonly Scored[], missing: readonly Measure[], { json }: Flags): string {
+  const byPrompt = new Map(scored.map(({ source, evaluation }) => [source!, evaluation]));
+  return json ? JSON.stringify(promptsJson(byPrompt, missing)) : promptsTable(byPrompt, missing);
+}
+
+/** What is scored, and how. */
+interface Run {
+  readonly flags: Flags;
+  readonly load: Load;
+  readonly pairs: readonly Pair[];
+  readonly chosen: readonly Measure[];
+  readonly signal: AbortSignal;
+}
+
+/** What came of one kind of prompt. */
+interface Scored {
+  readonly source: Source | undefined;
+  readonly evaluation: Evaluation;
+  /** Upscaled pictures for the page, by name. */
+  readonly images: ReadonlyMap<string, PageImage>;
+}
+
+/** Scores all pairs, whose results are upscaled first where they are small ones. */
+async function scorePairs(
+  { flags, load, pairs, chosen, signal }: Run,
+  source: Source | undefined,
+): Promise<Scored> {
   const reporter = countReporter();
-  const upscaler = lr === undefined ? undefined : await load(upscalerOptions(flags));
+  const upscaler = flags.lr === undefined ? undefined : await load(upscalerOptions(flags, source));
   try {
     const images = new Map<string, PageImage>();
-    const read = upscaler ? upscaling(upscaler, flags, signal) : readRgb;
+    const read = upscaler ? upscaling(upscaler, flags, source, signal) : readRgb;
     const entries = pairs.map(({ name, result, reference }): Entry => {
       const keep = async (): Promise<Rgb> => {
         const rgb = await read(result);
         // Upscaled ones exist nowhere else, and might take minutes to make again.
-        if (upscaler && html !== undefined) images.set(name, await pageImage(rgb));
+        if (upscaler && flags.html !== undefined) images.set(name, await pageImage(rgb));
         return rgb;
       };
       return { name, result: keep, ...(reference && { reference: () => readRgb(reference) }) };
     });
+    const label = source === undefined ? '' : `${source}: `;
     const evaluation = await evaluate(entries, chosen, {
-      onPicture: (done, total, { name }) => reporter.onCount(done, total, name),
+      onPicture: (done, total, { name }) => reporter.onCount(done, total, `${label}${name}`),
       signal,
     });
-    reporter.end();
-    const lacking = missing.map(({ title, lacks }) => `${title} left out: lacks ${lacks}\n`);
-    if (flags.json) process.stderr.write(lacking.join(''));
-    const text = flags.json
-      ? JSON.stringify(toJson(evaluation, missing))
-      : toTable(evaluation, missing);
-    process.stdout.write(`${text}\n`);
-    if (csv !== undefined)
-      await writeFileSafely(csv, Buffer.from(toCsv(evaluation)), { overwrite });
-    if (html !== undefined) {
-      const title = `${folder}${hr === undefined ? '' : ` against ${hr}`}`;
-      const page = await toHtml(evaluation, { title, missing }, async (name) => {
-        const { result, reference } = pairs.find((pair) => pair.name === name)!;
-        return {
-          result: images.get(name) ?? (await pageImage(await readRgb(result))),
-          reference:
-            reference === undefined ? undefined : await pageImage(await readRgb(reference)),
-        };
-      });
-      await writeFileSafely(html, Buffer.from(page), { overwrite });
-    }
+    return { source, evaluation, images };
   } finally {
     reporter.end();
     await upscaler?.dispose();
@@ -157,18 +226,25 @@ async function networks({ device: wish }: Flags): Promise<Networks> {
   return { installed: await installedParts(), runner };
 }
 
-function upscalerOptions({ model, device, precision, lora: loras = [] }: Flags): UpscalerOptions {
-  return { model, device, precision, loras };
+function upscalerOptions(flags: Flags, source: Source | undefined): UpscalerOptions {
+  const { model, device, precision, lora: loras = [] } = flags;
+  // A caption takes the place of tags.
+  const promptFrom = source === 'file' ? 'none' : source;
+  return { model, device, precision, loras, ...(promptFrom !== undefined && { promptFrom }) };
 }
 
 /** Reads a small picture and gives the large one, in the bytes that its file would hold. */
 function upscaling(
   upscaler: Upscaler,
   { scale, color, prompt }: Flags,
+  source: Source | undefined,
   signal: AbortSignal,
 ): (file: string) => Promise<Rgb> {
-  const options = { scale, color, signal, ...(prompt !== undefined && { prompt }) };
-  return async (file) => toRgb(await upscaler.upscale(await readPicture(file), options));
+  return async (file) => {
+    const words = source === 'file' ? captioned(await readSidecar(file), prompt ?? '') : prompt;
+    const options = { scale, color, signal, ...(words !== undefined && { prompt: words }) };
+    return toRgb(await upscaler.upscale(await readPicture(file), options));
+  };
 }
 
 /** @throws PathError when `file` exists and may not be replaced, or its folder does not exist. */
