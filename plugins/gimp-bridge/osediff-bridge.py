@@ -409,6 +409,7 @@ def run_dialog(procedure, config, drawable):
     preview = preview_box(Gtk, engine, config, drawable)
     content = dialog.get_content_area()
     content.pack_start(row, False, False, 6)
+    dialog.get_scale_entry('detail', 1)
     dialog.fill(['scale', 'detail', 'prompt', 'color', 'lora', 'lora-strength', 'output'])
     content.pack_start(preview, False, False, 6)
     row.show_all()
@@ -433,7 +434,7 @@ def preview_box(gtk, engine, config, drawable):
     map_.add(gtk.Image.new_from_pixbuf(small))
     map_.set_tooltip_text('Click where the preview shall be')
     map_.set_valign(gtk.Align.CENTER)
-    button, state = gtk.Button.new_with_mnemonic('_Preview'), {'running': None}
+    button, state = gtk.Button.new_with_mnemonic('Pre_view'), {'running': None}
     side = gtk.Box(orientation=gtk.Orientation.VERTICAL, spacing=6)
     side.pack_start(map_, True, True, 0)
     side.pack_start(button, False, False, 0)
@@ -479,7 +480,7 @@ def preview_box(gtk, engine, config, drawable):
     def done(mine, answer, error):
         if state['running'] is mine:
             state['running'] = None
-            button.set_label('_Preview')
+            button.set_label('Pre_view')
             if answer:
                 show(after, *answer)
             else:
@@ -536,19 +537,19 @@ class Bridge(Gimp.PlugIn):
 
     def add_arguments(self, made, flags):
         made.add_string_argument('model', '_Model', 'An installed model', 'compact', flags)
-        made.add_double_argument('scale', '_Scale', 'Size of the result over size of the original',
+        made.add_double_argument('scale', 'Sc_ale', 'Size of the result over size of the original',
                                  1, 16, 4, flags)
         made.add_double_argument('detail', '_Detail', 'How much of the generated detail enters',
                                  0, 1, 1, flags)
         made.add_string_argument('prompt', '_Prompt', 'What the picture shows', '', flags)
         made.add_choice_argument(
-            'color', '_Colour', 'How colours are matched to the original',
+            'color', 'Colo_ur', 'How colours are matched to the original',
             choice(('adain', 'As a whole'), ('wavelet', 'In detail'), ('none', 'Not at all')),
             'adain', flags)
-        made.add_string_argument('lora', '_LoRA file', 'Path of a LoRA; may be empty', '', flags)
-        made.add_double_argument('lora-strength', 'L_oRA strength', '1 is as trained', 0, 2, 1, flags)
+        made.add_string_argument('lora', 'LoRA _file', 'Path of a LoRA; may be empty', '', flags)
+        made.add_double_argument('lora-strength', 'LoRA stren_gth', '1 is as trained', 0, 2, 1, flags)
         made.add_choice_argument(
-            'output', '_Result', 'Where the result goes',
+            'output', 'Resul_t', 'Where the result goes',
             choice(('new-image', 'New image'), ('new-layer', 'New layer in this image'),
                    ('replace', 'Scale this image and replace the layer')), 'new-image', flags)
         made.add_image_return_value('result', 'Result', 'The image that has the result', False, flags)

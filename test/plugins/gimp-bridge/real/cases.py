@@ -1,11 +1,12 @@
 """Runs inside GIMP's batch interpreter: upscales images made here and prints how each came out.
 
-Environment: CASES names a case or "all"; MODEL "identity" repeats pixels, so that every sample of the
+Environment: CASES names one of ALONE or is "all"; MODEL "identity" repeats pixels, so that every sample of the
 result is known. Prints `CASE name ok` or `CASE name: what is wrong`.
 """
 import array
 import os
 import random
+import time
 
 import gi
 
@@ -293,14 +294,46 @@ def compact():
             file.write(get(result.get_layers()[0]))
 
 
+def overhead():
+    """The whole call as a script sees it, in seconds."""
+    image = Gimp.Image.new_with_precision(2000, 1500, RGB, P.U16_NON_LINEAR)
+    layer = Gimp.Layer.new(image, 'photo', 2000, 1500, Gimp.ImageType(1), 100, Gimp.LayerMode.NORMAL)
+    image.insert_layer(layer, None, 0)
+    put(layer, os.urandom(2000 * 8) * 1500)
+    start = time.monotonic()
+    upscale(image, layer, 'new-image', model='compact', scale=4.0)
+    print('SECONDS %.3f' % (time.monotonic() - start), flush=True)
+
+
+def no_engine():
+    """start.json names a program that fails: its last line is shown, with the remedy."""
+    image, layer = make(*FORMATS['u8-rgb'])
+    try:
+        upscale(image, layer, 'new-image')
+    except RuntimeError as error:
+        equal(str(error), 'The osediff engine did not start: no port is free. '
+              'Run "osediff serve" in a terminal to see more.', 'error')
+    else:
+        raise AssertionError('it worked without an engine')
+
+
+def starts_engine():
+    """start.json names a program that has the engine started."""
+    image, layer = make(*FORMATS['u8-rgb'])
+    data = get(layer)
+    result = upscale(image, layer, 'new-image')
+    same(get(result.get_layers()[0]), repeated(data, W, 3, 2), 'pixels')
+
+
 CASES = {
     '%s %s' % (name, output): format_case(name, output)
     for name in FORMATS for output in ('new-image', 'new-layer', 'replace')
 }
 for case in (selection, selection_layer, selection_replace, same_size, mask, mask_itself, group, errors):
     CASES[case.__name__.replace('_', ' ')] = case
-if os.environ['CASES'] == 'compact':
-    CASES = {'compact': compact}
+ALONE = {case.__name__.replace('_', ' '): case for case in (compact, overhead, no_engine, starts_engine)}
+if os.environ['CASES'] != 'all':
+    CASES = {os.environ['CASES']: ALONE[os.environ['CASES']]}
 for name, case in CASES.items():
     try:
         case()

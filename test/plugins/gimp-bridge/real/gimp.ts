@@ -15,12 +15,20 @@ export interface BatchOutcome {
   readonly seconds: number;
 }
 
-/** Makes the run's folder anew, with the plug-in in it. @returns its path on this side */
-export async function prepare(root: string): Promise<string> {
+/**
+ * Makes the run's folder anew, with the plug-in in it.
+ *
+ * @param command what the plug-in starts where no engine runs; it has to be there in the chroot
+ * @returns the folder on this side
+ */
+export async function prepare(
+  root: string,
+  command: readonly string[] = ['false'],
+): Promise<string> {
   const folder = join(root, inside);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  await install([join(folder, 'gimp')], ['osediff', 'serve']);
+  await install([join(folder, 'gimp')], command);
   await copyFile(fileURLToPath(new URL('cases.py', import.meta.url)), join(folder, 'cases.py'));
   return folder;
 }

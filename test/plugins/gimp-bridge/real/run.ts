@@ -1,12 +1,18 @@
-/** @file The plug-in in real GIMP: `npm run test:gimp`. Prints a line a case, then a count. */
+/**
+ * @file The plug-in in real GIMP: `npm run test:gimp`, and with `-- --overhead` what the transport
+ * costs. Prints a line a case, then a count.
+ */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { loadUpscaler } from 'osediff';
-import { startService } from '../../../../plugins/gimp-bridge/server.ts';
+import { type Service, startService } from '../../../../plugins/gimp-bridge/server.ts';
 import type { Load } from '../../../../plugins/gimp-bridge/warm.ts';
 import { nearestLoader } from '../../../helpers/nearest-upscaler.ts';
 import { chroot, type Suite, suites } from './chroot.ts';
-import { prepare, runBatch } from './gimp.ts';
+import { inside, prepare, runBatch } from './gimp.ts';
 
 let passed = 0;
 let failed = 0;
@@ -20,10 +26,24 @@ function report(name: string, problem: string | undefined): void {
 
 /** The identity that repeats pixels for the model of that name, the real thing for others. */
 const identity = nearestLoader();
-const load: Load = (options) =>
-  options.model === 'identity' ? identity(options) : loadUpscaler(options);
+let modelSeconds = 0;
+const load: Load = async (options) => {
+  const upscaler = await (options.model === 'identity' ? identity(options) : loadUpscaler(options));
+  const timed: typeof upscaler.upscale = async (input, options) => {
+    const start = performance.now();
+    try {
+      return await upscaler.upscale(input, options);
+    } finally {
+      modelSeconds = (performance.now() - start) / 1000;
+    }
+  };
+  return { ...upscaler, upscale: timed };
+};
 
-async function cases(root: string, suite: Suite, kind: 'all' | 'compact'): Promise<void> {
+/** Cases of cases.py that run by themselves. */
+type Kind = 'all' | 'compact' | 'overhead' | 'no engine' | 'starts engine';
+
+async function cases(root: string, suite: Suite, kind: Kind): Promise<string> {
   const variables = { CASES: kind, MODEL: 'identity' };
   const { output, seconds } = await runBatch(root, suite, variables);
   for (const [, name, rest] of output.matchAll(/^CASE (.+?)( ok|: .*)$/gm)) {
@@ -31,6 +51,7 @@ async function cases(root: string, suite: Suite, kind: 'all' | 'compact'): Promi
   }
   if (!output.includes('CASES done')) report(`GIMP ${suite.gimp} ${kind}`, output.slice(-2000));
   process.stdout.write(`GIMP ${suite.gimp}: ${kind} in ${seconds.toFixed(1)} s\n`);
+  return output;
 }
 
 /** What GIMP got from the bundled model against what the library gives for the same pixels. */
@@ -56,6 +77,40 @@ async function compareCompact(folder: string, suite: Suite): Promise<void> {
   await upscaler.dispose();
 }
 
+/** Programs stand in for "osediff serve", which is not there in the chroot. */
+async function starting(root: string, suite: Suite): Promise<void> {
+  await prepare(root, ['sh', '-c', 'echo no port is free >&2; exit 1']);
+  await cases(root, suite, 'no engine');
+  const folder = await prepare(root, ['touch', `${inside}/started`]);
+  const outcome = cases(root, suite, 'starts engine');
+  const started = (async () => {
+    while (!existsSync(join(folder, 'started'))) await sleep(50);
+  })();
+  await Promise.race([started, outcome]);
+  const service = await serve(folder);
+  await outcome;
+  await service.close();
+}
+
+/** The share of the time that is not the model's, for a layer of 2000x1500 u16 RGBA. */
+async function overhead(root: string, suite: Suite): Promise<void> {
+  const output = await cases(root, suite, 'overhead');
+  const total = Number(/^SECONDS (.*)$/m.exec(output)?.[1]);
+  const share = (total - modelSeconds) / total;
+  process.stdout.write(
+    `GIMP ${suite.gimp}: 2000x1500 u16 RGBA x4 in ${total.toFixed(1)} s, the model ${modelSeconds.toFixed(1)} s of it\n`,
+  );
+  report(
+    `GIMP ${suite.gimp}: transport takes ${(share * 100).toFixed(1)} % of the run`,
+    share < 0.1 ? undefined : 'expected less than 10 %',
+  );
+}
+
+function serve(folder: string): Promise<Service> {
+  return startService({ load, file: join(folder, 'engine.json'), device: 'cpu' });
+}
+
+const { values: flags } = parseArgs({ options: { overhead: { type: 'boolean' } } });
 for (const suite of suites) {
   const made = await chroot(suite);
   if ('missing' in made) {
@@ -63,12 +118,17 @@ for (const suite of suites) {
     process.stdout.write(`skip GIMP ${suite.gimp} (${suite.name}): ${made.missing}\n`);
     continue;
   }
-  const folder = await prepare(made.root);
-  const service = await startService({ load, file: join(folder, 'engine.json'), device: 'cpu' });
+  const { root } = made;
+  if (!flags.overhead) await starting(root, suite);
+  const folder = await prepare(root);
+  const service = await serve(folder);
   try {
-    await cases(made.root, suite, 'all');
-    await cases(made.root, suite, 'compact');
-    await compareCompact(folder, suite);
+    if (flags.overhead) await overhead(root, suite);
+    else {
+      await cases(root, suite, 'all');
+      await cases(root, suite, 'compact');
+      await compareCompact(folder, suite);
+    }
   } finally {
     await service.close();
   }
