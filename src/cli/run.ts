@@ -18,7 +18,6 @@ const commands: CommandTable = {
   degrade: async () => (await import('./commands/degrade.ts')).addDegrade,
   tag: async () => (await import('./commands/tag.ts')).addTag,
   evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
-  compare: async () => (await import('./commands/compare.ts')).addCompare,
   serve: async () => (await import('./commands/serve.ts')).addServe,
   gimp: async () => (await import('./commands/gimp.ts')).addGimp,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
