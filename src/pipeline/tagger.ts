@@ -31,11 +31,13 @@ const roomBeside = 4;
  * Opens the tagger of that name. Its network is prepared when a picture comes, and let go after one
  * when memory is short.
  *
+ * @param free bytes of memory that nobody uses
  * @throws PathError when there is none
  */
 export async function openTagger(
   name: string | undefined,
   options: CompileOptions,
+  free: () => number = freemem,
 ): Promise<Tagger> {
   const model = await openTaggerModel(name);
   const graph = taggerGraph(model, providerOf(options.device));
@@ -48,7 +50,7 @@ export async function openTagger(
     async tag(picture) {
       session ??= await compile(graph, model, options);
       const { logits } = await session.run({ x: taggerInput(picture, model.config.imageSize) });
-      if (freemem() < roomBeside * weightBytes(graph)) await unload();
+      if (free() < roomBeside * weightBytes(graph)) await unload();
       return chooseTags(logits!.data as Float32Array, model.lists);
     },
     async release() {

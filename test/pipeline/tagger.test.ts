@@ -116,6 +116,22 @@ withGolden('pictures get the official tags (needs ../shared)', async (t) => {
   }
 });
 
+withGolden(
+  'where memory is short, the network goes after each picture and comes back (needs ../shared)',
+  async (t) => {
+    emptyStore(t);
+    await importTagger(ram!, { lora: dape, lists: { tags: tags!, thresholds: thresholds! } });
+    const picture = pictureRows(await readPicture(golden('tagger/input-b.png')!), undefined);
+    for (const free of [0, Infinity]) {
+      const tagger = await openTagger(undefined, cpu, () => free);
+      const first = await tagger.tag(picture);
+      t.true(first.length > 0);
+      t.deepEqual(await tagger.tag(picture), first);
+      await tagger.release();
+    }
+  },
+);
+
 withGolden('pictures are squeezed as the official program does it (needs ../shared)', async (t) => {
   const picture = await readPicture(golden('tagger/input-a.png')!);
   const expected = readGolden(inputs!).get('input')!;
