@@ -1,6 +1,7 @@
 /** @file The gradient rule of every operator: one line, or the name of a function that derives it. */
 import * as op from '../graph/functions.ts';
 import type { OpType } from '../graph/ops.ts';
+import { ShapeError } from '../tensor/errors.ts';
 import { multiHeadAttention } from './attention-rules.ts';
 import { conv, convTranspose } from './conv-rules.ts';
 import { exactGelu, powBase, powExponent, quickGelu, tanhGelu } from './elementwise-rules.ts';
@@ -14,6 +15,13 @@ import { concat, depthToSpace, gather, inverse, pad, slice } from './shape-rules
 
 /** For operators that are flat wherever they are differentiable, or compute no real numbers. */
 export const flat: Rule = () => [null, null];
+
+/** For operators of inference, which graphs for training never have. */
+export const inferenceOnly: Rule = () => {
+  throw new ShapeError(
+    'autodiff: expected the operators of training, got one of CUDA’s. Build with training: true.',
+  );
+};
 
 /**
  * dL/dx per input, given dy = dL/dy. `null`: not differentiable, or flat.
@@ -81,4 +89,7 @@ export const rules: { readonly [K in OpType]: Rule<K> } = {
   InstanceNormalization: (dy, { x, y, attr })       => instanceNormalization(dy, x, y, attr.epsilon),
   LayerNormalization:    (dy, { x, attr })          => layerNormalization(dy, x, attr),
   MultiHeadAttention:    (dy, { x, y, attr })       => multiHeadAttention(dy, x, y, attr),
+  Attention: inferenceOnly,
+  NhwcConv:  inferenceOnly,
+  GroupNorm: inferenceOnly,
 };

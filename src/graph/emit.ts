@@ -12,7 +12,7 @@ import { bytesPerElement, type DType } from '../tensor/dtype.ts';
 import { elementCount, type Tensor } from '../tensor/tensor.ts';
 import type { Graph, Node, Value, Weight } from './graph.ts';
 import { attributeKinds } from './ops.ts';
-import { contribOps } from './providers.ts';
+import { contribOps, newOps } from './providers.ts';
 
 /** A weight and where its bytes belong in the file beside the model. */
 export interface PlacedWeight {
@@ -75,7 +75,7 @@ export function emit(graph: Graph, options: EmitOptions): Emitted {
     irVersion: 10,
     producerName: 'osediff',
     opsetImport: [
-      { domain: '', version: 21 },
+      { domain: '', version: nodes.some(({ op }) => newOps.has(op)) ? 23 : 21 },
       { domain: 'com.microsoft', version: 1 },
     ],
     graph: {

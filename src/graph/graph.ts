@@ -4,6 +4,7 @@ import { ShapeError } from '../tensor/errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Dim, printShape } from './dims.ts';
 import { inferOutputs } from './infer.ts';
+import { keepChannelsLast } from './layout.ts';
 import type { OpAttributes, OpType } from './ops.ts';
 
 /** A tensor that a checkpoint must hold for a {@link Weight} to be made. */
@@ -45,7 +46,7 @@ export interface Node<K extends OpType = OpType> {
   readonly output: Value;
 }
 
-/** Where a graph is to run, which decides the form that layers take (see forms.ts). */
+/** Where a graph is to run, which decides the form that layers take (see providers.ts and layout.ts). */
 export interface Target {
   readonly device: 'cpu' | 'webgpu' | 'cuda';
   /** Only operators with a gradient rule of their own are emitted. */
@@ -115,6 +116,11 @@ export class Graph {
     attributes: OpAttributes[K],
     path = '',
   ): Value {
+    const { device, training } = this.target;
+    if (device === 'cuda' && !training) {
+      const kept = keepChannelsLast(this, op, inputs, attributes);
+      if (kept) return kept;
+    }
     const name = this.unique(path === '' ? op : `${path}/${op}`);
     const inferred = inferOutputs(op, inputs, attributes, name);
     const output = { graph: this, name, ...inferred } as { -readonly [P in keyof Value]: Value[P] };

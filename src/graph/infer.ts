@@ -156,6 +156,18 @@ function conv(inputs: Inputs, attributes: ConvAttributes): Output {
   return { dtype: x.dtype, shape: [x.shape[0]!, out!, ...window(x, attributes)] };
 }
 
+/** @see com.microsoft.NhwcConv: x `[N, H, W, C]`, weight `[out, kh, kw, C]` */
+function nhwcConv(inputs: Inputs, attributes: ConvAttributes): Output {
+  const [x, w] = [need(inputs, 0), need(inputs, 1)];
+  const [n, h, breadth, channels] = x.shape;
+  if (x.shape.length !== 4 || channels !== w.shape[3] || attributes.group !== 1) {
+    throw new ShapeError(`expected ${w.shape[3]} input channels, last, in one group.`);
+  }
+  const first = { ...x, shape: [n!, channels!, h!, breadth!] };
+  const [height, width] = window(first, attributes);
+  return { dtype: x.dtype, shape: [n!, height!, width!, w.shape[0]!] };
+}
+
 function pool(inputs: Inputs, attributes: PoolAttributes): Output {
   const x = need(inputs, 0);
   return { dtype: x.dtype, shape: [x.shape[0]!, x.shape[1]!, ...window(x, attributes)] };
@@ -322,4 +334,10 @@ const table: { readonly [K in OpType]: Infer<K> } = {
     const [q, v] = [need(inputs, 0), need(inputs, 2)];
     return { dtype: q.dtype, shape: [q.shape[0]!, q.shape[1]!, v.shape[2]!] };
   },
+  Attention: (inputs) => {
+    const [q, v] = [need(inputs, 0), need(inputs, 2)];
+    return { dtype: q.dtype, shape: [q.shape[0]!, q.shape[1]!, v.shape[2]!] };
+  },
+  NhwcConv: nhwcConv,
+  GroupNorm: same,
 };

@@ -61,6 +61,10 @@ export interface OpAttributes {
   InstanceNormalization: { epsilon: number };
   LayerNormalization: { axis: number; epsilon: number };
   MultiHeadAttention: { num_heads: number; scale: number };
+  // the forms of CUDA, for inference: pictures are [N, H, W, C]
+  Attention: { q_num_heads: number; kv_num_heads: number; scale: number };
+  NhwcConv: ConvAttributes;
+  GroupNorm: { groups: number; epsilon: number; activation: 0 | 1; channels_last: 1 };
 }
 
 export type OpType = keyof OpAttributes;
@@ -96,23 +100,28 @@ export interface ResizeAttributes {
 
 /** How each attribute is written; a name means the same in every operator. */
 export const attributeKinds: { readonly [name: string]: 'int' | 'float' | 'string' | 'ints' } = {
+  activation: 'int',
   alpha: 'float',
   approximate: 'string',
   axis: 'int',
   blocksize: 'int',
+  channels_last: 'int',
   coordinate_transformation_mode: 'string',
   count_include_pad: 'int',
   dilations: 'ints',
   epsilon: 'float',
   group: 'int',
+  groups: 'int',
   keepdims: 'int',
   kernel_shape: 'ints',
+  kv_num_heads: 'int',
   mode: 'string',
   nearest_mode: 'string',
   num_heads: 'int',
   output_padding: 'ints',
   pads: 'ints',
   perm: 'ints',
+  q_num_heads: 'int',
   scale: 'float',
   strides: 'ints',
   to: 'int',

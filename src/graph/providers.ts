@@ -9,13 +9,21 @@ import type { OpType } from './ops.ts';
 type Device = 'cpu' | 'webgpu' | 'cuda';
 
 /** Operators of onnxruntime's own domain. */
-export const contribOps: ReadonlySet<OpType> = new Set<OpType>(['QuickGelu', 'MultiHeadAttention']);
+export const contribOps: ReadonlySet<OpType> = new Set<OpType>([
+  'QuickGelu',
+  'MultiHeadAttention',
+  'NhwcConv',
+  'GroupNorm',
+]);
+
+/** Operators that ONNX has since opset 23; a model without them stays at 21. */
+export const newOps: ReadonlySet<OpType> = new Set<OpType>(['Attention']);
 
 /** What a provider lacks, or computes wrongly. */
 const lacking: { readonly [D in Device]: ReadonlySet<OpType> } = {
-  cpu: new Set(),
+  cpu: new Set<OpType>(['NhwcConv', 'GroupNorm']),
   // MultiHeadAttention gives wrong values for heads of 32 and 64 (seen on software Vulkan).
-  webgpu: new Set<OpType>(['MultiHeadAttention']),
+  webgpu: new Set<OpType>(['MultiHeadAttention', 'Attention', 'NhwcConv', 'GroupNorm']),
   cuda: new Set(),
 };
 

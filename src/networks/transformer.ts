@@ -1,11 +1,12 @@
 /** @file Spatial transformer of the UNet: self-attention, attention to the text, feed-forward. */
-import { add, mul, reshape, reshapeLike, slice, transpose, gelu } from '../graph/functions.ts';
+import { add, gelu, mul, slice } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Scope } from '../graph/scope.ts';
 import { attention } from '../nn/attention.ts';
 import { conv } from '../nn/conv.ts';
 import { linear } from '../nn/linear.ts';
 import { layerNorm } from '../nn/norm.ts';
+import { picture, tokensOf } from '../nn/tokens.ts';
 import { norm } from './resnet.ts';
 
 export interface TransformerStyle {
@@ -53,17 +54,17 @@ export function spatialTransformer(
   text: TextContext,
   style: TransformerStyle,
 ): Value {
-  const [n, width] = x.shape as [number, number];
+  const width = x.shape[1] as number;
   const { linearProjection: linearFirst, groups } = style;
   const normal = norm(s.at('norm'), x, { groups, epsilon: 1e-6 });
   const projected = linearFirst ? normal : conv(s.at('proj_in'), normal, width, { kernel: 1 });
-  let h = reshape(transpose(projected, [0, 2, 3, 1]), [n, -1, width]); // [N, H·W, C]
+  let h = tokensOf(projected); // [N, H·W, C]
   if (linearFirst) h = linear(s.at('proj_in'), h, width);
   for (let i = 0; i < style.layers; i++) {
     h = transformerBlock(s.at('transformer_blocks', i), h, text, style.heads);
   }
   if (linearFirst) h = linear(s.at('proj_out'), h, width);
-  const pixels = reshapeLike(transpose(h, [0, 2, 1]), x);
+  const pixels = picture(h, x);
   const y = linearFirst ? pixels : conv(s.at('proj_out'), pixels, width, { kernel: 1 });
   return s.out(add(x, y));
 }

@@ -1,11 +1,12 @@
 /** @file KL-VAE of Stable Diffusion (Rombach 2022; diffusers AutoencoderKL). */
-import { add, conv2d, pad, reshapeLike, slice, transpose, reshape } from '../graph/functions.ts';
+import { add, conv2d, pad, slice } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Scope } from '../graph/scope.ts';
 import { activation } from '../nn/activation.ts';
 import { attention } from '../nn/attention.ts';
 import { conv, convGeometry } from '../nn/conv.ts';
 import { linear } from '../nn/linear.ts';
+import { picture, tokensOf } from '../nn/tokens.ts';
 import { upsampleConv } from '../nn/upsample.ts';
 import { composed, affineOf, scaled } from '../nn/recipes.ts';
 import { ConfigReader, type Json } from './config.ts';
@@ -201,10 +202,9 @@ function midBlock(s: Scope, x: Value, { style, midAttention }: VaeConfig): Value
  *     y = x + W_o·attention(q, k, v),   q, k, v from norm(x)
  */
 function attentionBlock(s: Scope, x: Value, style: BlockStyle): Value {
-  const [n, width] = x.shape as [number, number];
-  const h = transpose(norm(s.at('group_norm'), x, style), [0, 2, 3, 1]);
-  const tokens = reshape(h, [n, -1, width]); // [N, H·W, C]
+  const width = x.shape[1] as number;
+  const tokens = tokensOf(norm(s.at('group_norm'), x, style)); // [N, H·W, C]
   const [q, k, v] = ['to_q', 'to_k', 'to_v'].map((name) => linear(s.at(name), tokens, width));
   const y = linear(s.at('to_out', 0), attention(q!, k!, v!, 1), width);
-  return s.out(add(x, reshapeLike(transpose(y, [0, 2, 1]), x)));
+  return s.out(add(x, picture(y, x)));
 }

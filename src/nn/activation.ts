@@ -1,10 +1,18 @@
 /** @file Activation functions by the names that configs give them. */
 import { gelu, quickGelu, relu } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
+import { behind, channelsFirst } from '../graph/layout.ts';
+import type { OpAttributes } from '../graph/ops.ts';
 import { ConfigError } from '../tensor/errors.ts';
 
 /** `x * sigmoid(x)` (Elfwing 2017). */
 export function silu(x: Value): Value {
+  const norm = behind(x)?.node;
+  if (norm?.op === 'GroupNorm') {
+    const attributes = norm.attributes as OpAttributes['GroupNorm'];
+    // CUDA's kernel does both; the norm alone is then needed by nobody.
+    return channelsFirst(x.graph.add('GroupNorm', norm.inputs, { ...attributes, activation: 1 }));
+  }
   return quickGelu(x, 1);
 }
 

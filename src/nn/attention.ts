@@ -14,6 +14,10 @@ export function attention(q: Value, k: Value, v: Value, heads: number, mask?: Va
   const { target } = q.graph;
   const width = (q.shape[2] as number) / heads;
   const scale = 1 / Math.sqrt(width);
+  if (!target.training && !mask && target.device === 'cuda') {
+    // Flash attention, without transposes.
+    return q.graph.add('Attention', [q, k, v], { q_num_heads: heads, kv_num_heads: heads, scale });
+  }
   if (!target.training && !mask && supports(target.device, 'MultiHeadAttention')) {
     return q.graph.add('MultiHeadAttention', [q, k, v], { num_heads: heads, scale });
   }

@@ -1,7 +1,11 @@
 /** @file Two-dimensional convolution, with the LoRA adapters that lie on it. */
 import { add, conv2d, type ConvOptions, mul } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
+import { channelsFirst, channelsLast } from '../graph/layout.ts';
 import type { Scope } from '../graph/scope.ts';
+import { kernelsLast } from './recipes.ts';
+
+type ConvGeometry = Required<Pick<ConvOptions, 'strides' | 'pads'>>;
 
 export interface ConvLayerOptions {
   kernel: number;
@@ -23,8 +27,10 @@ export function conv(s: Scope, x: Value, out: number, options: ConvLayerOptions)
   const { kernel } = options;
   const inputs = x.shape[1] as number;
   const geometry = convGeometry(options);
-  const w = s.weight('weight', [out, inputs, kernel, kernel]);
-  let y = conv2d(x, w, options.bias ?? s.weight('bias', [out]), geometry);
+  const b = options.bias ?? s.weight('bias', [out]);
+  let y: Value;
+  if (isChannelsLast(s)) y = nhwcConv(s, x, b, out, options);
+  else y = conv2d(x, s.weight('weight', [out, inputs, kernel, kernel]), b, geometry);
   for (const { name, rank, scale } of s.adapters.on(s.path)) {
     const down = s.weight(`lora_A.${name}.weight`, [rank, inputs, kernel, kernel]);
     const up = s.weight(`lora_B.${name}.weight`, [out, rank, 1, 1]);
@@ -34,8 +40,32 @@ export function conv(s: Scope, x: Value, out: number, options: ConvLayerOptions)
   return s.out(y);
 }
 
+/** CUDA convolves channels-last, where weights may be turned beforehand. */
+function isChannelsLast(s: Scope): boolean {
+  const { device, training } = s.graph.target;
+  return device === 'cuda' && !training && !s.graph.trainable(s.key('weight'));
+}
+
+function nhwcConv(s: Scope, x: Value, b: Value, out: number, options: ConvLayerOptions): Value {
+  const { kernel } = options;
+  const inputs = x.shape[1] as number;
+  const { strides, pads } = convGeometry(options);
+  const w = s.derived('weight.nhwc', {
+    shape: [out, kernel, kernel, inputs],
+    sources: [{ key: s.key('weight'), shape: [out, inputs, kernel, kernel] }],
+    make: ([weight]) => kernelsLast(weight!),
+  });
+  const y = s.graph.add(
+    'NhwcConv',
+    [channelsLast(x), w, b],
+    { kernel_shape: [kernel, kernel], strides, pads, dilations: [1, 1], group: 1 },
+    s.path,
+  );
+  return channelsFirst(y);
+}
+
 /** Strides and pads as ONNX wants them. */
-export function convGeometry(options: ConvLayerOptions): ConvOptions {
+export function convGeometry(options: ConvLayerOptions): ConvGeometry {
   const { kernel, stride = 1, padding = kernel >> 1 } = options;
   const pads =
     typeof padding === 'number' ? ([padding, padding, padding, padding] as const) : padding;

@@ -1,6 +1,7 @@
 /** @file Group and layer normalisation. */
 import { add, mul, reshape, reshapeLike } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
+import { channelsFirst, channelsLast } from '../graph/layout.ts';
 import type { Scope } from '../graph/scope.ts';
 import { ShapeError } from '../tensor/errors.ts';
 import { float32 } from '../tensor/tensor.ts';
@@ -15,7 +16,8 @@ export interface GroupNormOptions {
  *
  *     y = γ·(x - mean) / sqrt(var + ε) + β
  *
- * as an instance normalisation of `[N, groups, C/groups·H·W]`, which every provider has.
+ * as an instance normalisation of `[N, groups, C/groups·H·W]`, which every provider has, or, on CUDA,
+ * in one operator.
  *
  * @param x `[N, C, H, W]` or `[N, C, L]`
  * @throws ShapeError when the channels do not divide into the groups.
@@ -26,6 +28,14 @@ export function groupNorm(s: Scope, x: Value, { groups, epsilon }: GroupNormOpti
     throw new ShapeError(`${s.path}: expected channels divisible by ${groups}, got ${channels}.`);
   }
   const { graph } = x;
+  const { device, training } = graph.target;
+  // CUDA's kernel takes pairs of channels.
+  if (device === 'cuda' && !training && (channels / groups) % 2 === 0) {
+    const [w, b] = [s.weight('weight', [channels]), s.weight('bias', [channels])];
+    const attributes = { groups, epsilon, activation: 0, channels_last: 1 } as const;
+    const y = graph.add('GroupNorm', [channelsLast(x), w, b], attributes, s.path);
+    return s.out(channelsFirst(y));
+  }
   const one = graph.constant(
     float32(
       [groups],

@@ -13,6 +13,22 @@ export function transposed({ shape, data }: Float): Float {
   return out;
 }
 
+/** `[out, in, kh, kw] -> [out, kh, kw, in]`. */
+export function kernelsLast({ shape, data }: Float): Float {
+  const [out, inputs, height, width] = shape as [number, number, number, number];
+  const taps = height * width;
+  const turned = zeros('float32', [out, height, width, inputs]);
+  for (let o = 0; o < out; o++) {
+    for (let i = 0; i < inputs; i++) {
+      const from = (o * inputs + i) * taps;
+      for (let t = 0; t < taps; t++) {
+        turned.data[(o * taps + t) * inputs + i] = data[from + t]!;
+      }
+    }
+  }
+  return turned;
+}
+
 /** `x * factor`. */
 export function scaled(x: Float, factor: number): Float {
   return { ...x, data: x.data.map((value) => value * factor) };

@@ -17,8 +17,12 @@ import { conv } from './conv.ts';
  */
 export function upsampleConv(s: Scope, x: Value, out: number): Value {
   const { graph } = s;
+  // CUDA's own convolution of the enlarged features needs no cutting and interleaving afterwards.
   const plain =
-    graph.target.training || graph.trainable(s.key('weight')) || s.adapters.on(s.path).length > 0;
+    graph.target.device === 'cuda' ||
+    graph.target.training ||
+    graph.trainable(s.key('weight')) ||
+    s.adapters.on(s.path).length > 0;
   if (plain) return conv(s, upsampleNearest(x, 2), out, { kernel: 3 });
   const inputs = x.shape[1] as number;
   const w = s.derived('weight.blocks', {

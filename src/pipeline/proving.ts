@@ -2,7 +2,6 @@
 import { add } from '../graph/functions.ts';
 import { emit } from '../graph/emit.ts';
 import { selfContained } from '../graph/bind.ts';
-import { reshape, reshapeLike, transpose } from '../graph/functions.ts';
 import { Graph, type Target } from '../graph/graph.ts';
 import { scope } from '../graph/scope.ts';
 import { silu } from '../nn/activation.ts';
@@ -10,6 +9,7 @@ import { attention } from '../nn/attention.ts';
 import { conv } from '../nn/conv.ts';
 import { linear } from '../nn/linear.ts';
 import { groupNorm } from '../nn/norm.ts';
+import { picture, tokensOf } from '../nn/tokens.ts';
 import { providerOf } from '../runtime/provider.ts';
 import { createSession, type Session, type Tensors } from '../runtime/session.ts';
 import { elementCount, float32, type Tensor } from '../tensor/tensor.ts';
@@ -40,11 +40,11 @@ export function provingGraph(device: Target['device']): Graph {
   const s = scope(graph, 'proving');
   const h = silu(groupNorm(s.at('norm'), x, { groups: 32, epsilon: 1e-6 }));
   const y = add(x, conv(s.at('conv'), h, channels, { kernel: 3 }));
-  const tokens = reshape(transpose(y, [0, 2, 3, 1]), [1, -1, channels]);
+  const tokens = tokensOf(y);
   const [q, k, v] = ['q', 'k', 'v'].map((name) => linear(s.at(name), tokens, channels));
   const a = attention(q!, k!, v!, 2);
   // No residual here: it would hide an attention that is off by a few parts in a hundred.
-  const z = reshapeLike(transpose(linear(s.at('out'), a, channels), [0, 2, 1]), y);
+  const z = picture(linear(s.at('out'), a, channels), y);
   graph.output('y', conv(s.at('last'), z, channels, { kernel: 3 }));
   return graph;
 }

@@ -7,6 +7,7 @@ import { compile } from '../../src/pipeline/compile.ts';
 import { type Model, openModel } from '../../src/pipeline/model.ts';
 import type { Tensors } from '../../src/runtime/session.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
+import { decomposedSession } from '../helpers/decompose.ts';
 import { readGolden } from '../helpers/golden.ts';
 import type { Row } from './row.ts';
 
@@ -14,6 +15,8 @@ import type { Row } from './row.ts';
 export interface Folder {
   readonly root: string;
   readonly device: string;
+  /** Networks in CUDA's form, its fused operators taken apart, on the processor. */
+  readonly cudaForm: boolean;
   /** Largest error of an array that is ok. */
   readonly tolerance: number;
   /** The same for z_H, which the step enlarges: in units of its largest value. */
@@ -59,10 +62,10 @@ export function wholeFolder(
 }
 
 /** GPUs sum in another order and in places with less precision. */
-export function openFolder(root: string, device: string): Folder {
+export function openFolder(root: string, device: string, cudaForm = false): Folder {
   const cpu = device === 'cpu';
   const [tolerance, relative] = cpu ? [1e-4, 2e-5] : [1e-3, 2e-4];
-  return { root, device, tolerance, relative, models: new Map() };
+  return { root, device, cudaForm, tolerance, relative, models: new Map() };
 }
 
 /** Closes the models that were opened. */
@@ -126,15 +129,18 @@ export const bothForms: readonly Form[] = [{ training: false }, { training: true
 
 /** Builds a graph, binds weights to it, and runs it once. */
 export async function run(
-  { device }: Folder,
+  { device, cudaForm }: Folder,
   model: Model,
   { training }: Form,
   feeds: Tensors,
   build: (graph: Graph) => void,
 ): Promise<Tensors> {
-  const graph = new Graph({ device: device.split(':')[0] as Target['device'], training });
+  const provider = cudaForm ? 'cuda' : (device.split(':')[0] as Target['device']);
+  const graph = new Graph({ device: provider, training });
   build(graph);
-  const session = await compile(graph, model, { device, precision: 'fp32' });
+  const session = cudaForm
+    ? await decomposedSession(graph, model.read)
+    : await compile(graph, model, { device, precision: 'fp32' });
   try {
     return await session.run(feeds);
   } finally {

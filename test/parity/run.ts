@@ -1,8 +1,10 @@
 /**
- * @file `npm run parity -- FOLDER [--device D]`: every reference vector in a folder laid out like
+ * @file `npm run parity -- FOLDER [--device D] [--cuda-form]`: every reference vector in a folder laid out like
  * `../shared/golden` through the project's own code, one line an array on stdout:
  *
  *     ok|FAIL|not-covered <file in FOLDER>:<key> <max abs error> <tolerance>
+ *
+ * `--cuda-form` takes networks as they are on CUDA, with what only CUDA has taken apart.
  *
  * Exits with 0 when all that is covered is ok, with 1 when something fails or nothing is covered.
  */
@@ -11,6 +13,7 @@ import { selfContained } from '../../src/graph/bind.ts';
 import { emit } from '../../src/graph/emit.ts';
 import { neg } from '../../src/graph/functions.ts';
 import { Graph } from '../../src/graph/graph.ts';
+import { openDevice } from '../../src/pipeline/gpu-folder.ts';
 import { createSession } from '../../src/runtime/session.ts';
 import { UsageError } from '../../src/tensor/errors.ts';
 import { float32 } from '../../src/tensor/tensor.ts';
@@ -23,6 +26,7 @@ async function checkDevice(device: string): Promise<void> {
   if (!/^(cpu|webgpu|cuda(:\d+)?)$/.test(device)) {
     throw new UsageError(`device: expected cpu, cuda, cuda:N or webgpu, got "${device}".`);
   }
+  openDevice(device);
   const graph = new Graph();
   graph.output('y', neg(graph.input('x', 'float32', [1])));
   const noWeights = (): never => {
@@ -36,7 +40,10 @@ async function checkDevice(device: string): Promise<void> {
 
 try {
   const { values, positionals } = parseArgs({
-    options: { device: { type: 'string', default: 'cpu' } },
+    options: {
+      device: { type: 'string', default: 'cpu' },
+      'cuda-form': { type: 'boolean', default: false },
+    },
     allowPositionals: true,
   });
   const [root, ...more] = positionals;
@@ -45,7 +52,7 @@ try {
   }
   await checkDevice(values.device);
   const count = { ok: 0, FAIL: 0, 'not-covered': 0 };
-  for await (const row of parity(openFolder(root, values.device))) {
+  for await (const row of parity(openFolder(root, values.device, values['cuda-form']))) {
     count[row.status]++;
     console.log(printRow(row));
   }
