@@ -21,6 +21,7 @@ export interface UpscaleFlags {
   readonly overlap?: number;
   readonly device: string;
   readonly precision: 'fp32' | 'fp16';
+  readonly kernels?: 'auto' | 'gpu' | 'cpu';
   readonly sample?: true;
   readonly seed?: number;
   readonly asPublished?: true;
@@ -49,6 +50,7 @@ export function addUpscaleFlags(command: Command): Command {
     .option('--overlap <pixels>', 'least overlap of tiles, in output pixels', integerFrom(0))
     .option('--device <device>', 'auto, cpu, cuda, cuda:N or webgpu', device, 'auto')
     .addOption(precisionOption())
+    .addOption(kernelsOption())
     .option('--sample', 'sample the latent, as the paper does, instead of taking its mean')
     .option('--seed <number>', 'seed of the sample', integerFrom(0))
     .option('--as-published', 'do what the official program does, its tiling included')
@@ -71,6 +73,11 @@ function promptOption(): Option {
   ).choices(['dape', 'file', 'none']);
 }
 
+function kernelsOption(): Option {
+  const text = 'where colour is matched (default: what a probe finds faster)';
+  return new Option('--kernels <kind>', text).choices(['auto', 'gpu', 'cpu']);
+}
+
 function precisionOption(): Option {
   return new Option('--precision <type>', 'arithmetic of the networks')
     .choices(['fp32', 'fp16'])
@@ -79,12 +86,13 @@ function precisionOption(): Option {
 
 /** What the flags say about the model. */
 export function modelOptions(flags: UpscaleFlags): UpscalerOptions {
-  const { model, device, precision, lora, promptFrom, tagger } = flags;
+  const { model, device, precision, kernels, lora, promptFrom, tagger } = flags;
   return {
     model,
     device,
     precision,
     loras: lora ?? [],
+    ...(kernels !== undefined && { kernels }),
     // A caption takes the place of tags.
     ...(promptFrom !== undefined && { promptFrom: promptFrom === 'file' ? 'none' : promptFrom }),
     ...(tagger !== undefined && { tagger }),

@@ -21,6 +21,17 @@ function requireSameSize(a: readonly number[], b: readonly number[]): void {
   }
 }
 
+/** What AdaIN does to each value of a channel: `x * gain + offset`. */
+export function adainCoefficients(
+  from: ColorStatistics,
+  to: ColorStatistics,
+): readonly { readonly gain: number; readonly offset: number }[] {
+  return [0, 1, 2].map((c) => {
+    const gain = to.std[c]! / from.std[c]!;
+    return { gain, offset: to.mean[c]! - from.mean[c]! * gain };
+  });
+}
+
 /**
  * Planes with `from`'s statistics given `to`'s, in place: (x - mean) / std * std' + mean'.
  *
@@ -36,9 +47,7 @@ export function adainInPlace(
 ): void {
   const x = planes.data;
   const area = x.length / 3;
-  for (let c = 0; c < 3; c++) {
-    const gain = to.std[c]! / from.std[c]!;
-    const offset = to.mean[c]! - from.mean[c]! * gain;
+  for (const [c, { gain, offset }] of adainCoefficients(from, to).entries()) {
     for (let i = c * area; i < (c + 1) * area; i++) x[i] = x[i]! * gain + offset;
   }
 }

@@ -1,7 +1,7 @@
 /** @file The à trous wavelet split: five levels of a dilated binomial blur (Holschneider 1989; StableSR). */
 
 /** Dilations of the five blurs. */
-const DILATIONS = [1, 2, 4, 8, 16] as const;
+export const WAVELET_DILATIONS = [1, 2, 4, 8, 16] as const;
 
 /** How many pixels away a low frequency still feels a sample: the sum of the dilations. */
 export const WAVELET_REACH = 31;
@@ -44,7 +44,7 @@ export function lowFrequencies(plane: Float32Array, width: number, height: numbe
   let from: Float32Array = plane;
   let to: Float32Array = new Float32Array(plane.length);
   let spare: Float32Array = new Float32Array(plane.length);
-  for (const step of DILATIONS) {
+  for (const step of WAVELET_DILATIONS) {
     blur(from, to, width, height, step, new Float32Array(width + 2 * step));
     [from, to, spare] = [to, spare, to]; // never the caller's plane
   }

@@ -1,5 +1,6 @@
 /** @file From generated values to samples: colour matched, detail weighed, rounded. All rows at once or band by band. */
-import { adainInPlace, wavelet } from '../image/color-fix.ts';
+import { adainCoefficients } from '../image/color-fix.ts';
+import type { ColorKernels } from '../image/color-kernels.ts';
 import type { ColorStatistics } from '../image/color-statistics.ts';
 import {
   colorChannels,
@@ -19,6 +20,8 @@ export interface Finish {
   readonly statistics?: { readonly result: ColorStatistics; readonly source: ColorStatistics };
   /** 0 is the enlarged input, 1 the result. */
   readonly detail: number;
+  /** What matches the colour. */
+  readonly kernels: ColorKernels;
   /** An array of the wanted depth. */
   readonly like: Samples;
 }
@@ -34,15 +37,45 @@ export function finishReach({ color }: Pick<Finish, 'color'>): number {
  * @param planes `[3, H, W]` in [0, 1], not clamped; changed in place
  * @param source the same rows of the enlarged input
  */
-export function finishRows(planes: Tensor<'float32'>, source: Picture, finish: Finish): Picture {
-  const { color, statistics, detail, like } = finish;
+export async function finishRows(
+  planes: Tensor<'float32'>,
+  source: Picture,
+  finish: Finish,
+): Promise<Picture> {
+  const { color, detail, like } = finish;
   const { data } = planes;
   const wanted = color === 'wavelet' || detail < 1 ? toPlanes(source, 'unit') : undefined;
-  if (color === 'wavelet') data.set(wavelet(planes, wanted!).data);
-  else if (color === 'adain') adainInPlace(planes, statistics!.result, statistics!.source);
+  await matchColor(planes, wanted, finish, [source.width, source.height]);
   if (detail < 1) {
     const plain = wanted!.data;
     for (let i = 0; i < data.length; i++) data[i] = plain[i]! + detail * (data[i]! - plain[i]!);
   }
   return fromPlanes(planes, { like, channels: colorChannels(source), range: 'unit' });
+}
+
+/** AdaIN or the wavelet exchange (see `color-fix.ts`), in place. */
+async function matchColor(
+  { data }: Tensor<'float32'>,
+  wanted: Tensor<'float32'> | undefined,
+  { color, statistics, kernels }: Finish,
+  [width, height]: readonly [number, number],
+): Promise<void> {
+  if (color === 'none') return;
+  const area = width * height;
+  const plane = (c: number, of: Float32Array): Float32Array =>
+    of.subarray(c * area, (c + 1) * area);
+  if (color === 'adain') {
+    const coefficients = adainCoefficients(statistics!.result, statistics!.source);
+    for (const [c, { gain, offset }] of coefficients.entries()) {
+      await kernels.affine(plane(c, data), gain, offset);
+    }
+    return;
+  }
+  const difference = new Float32Array(area);
+  for (let c = 0; c < 3; c++) {
+    const [x, s] = [plane(c, data), plane(c, wanted!.data)];
+    for (let i = 0; i < area; i++) difference[i] = s[i]! - x[i]!;
+    const low = await kernels.low(difference, width, height);
+    for (let i = 0; i < area; i++) x[i]! += low[i]!;
+  }
 }

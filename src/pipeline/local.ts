@@ -9,6 +9,7 @@ import { chooseDevice } from './device.ts';
 import { enlarge } from './enlarge.ts';
 import { finishRows } from './finish.ts';
 import { type Generate, generate } from './generate.ts';
+import { openKernels } from './kernels.ts';
 import { openModel } from './model.ts';
 import { latentNoise } from './noise.ts';
 import { promptEncoder } from './prompt.ts';
@@ -35,6 +36,7 @@ export interface LocalUpscaler {
 export async function openUpscaler(options: UpscalerOptions = {}): Promise<LocalUpscaler> {
   const { model: name = 'compact', precision = 'fp32', loras = [] } = options;
   const { device, why } = await chooseDevice(options.device ?? 'auto');
+  const kernels = await openKernels(options.kernels ?? 'auto');
   const model = await openModel(name, loras);
   const compile = { device, precision };
   const generator = generate(model, compile);
@@ -146,7 +148,8 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
           source: statistics(momentsOfPicture(source)),
         },
       };
-      const result = finishRows(planes, source, { color, detail, like: picture.data, ...matched });
+      const rules = { color, detail, kernels, like: picture.data, ...matched };
+      const result = await finishRows(planes, source, rules);
       return alpha ? withAlpha(result, alpha) : result;
     },
     async upscaleRaw(task, options = {}) {
@@ -156,10 +159,11 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
           'as published: expected a picture that fits into memory, got a larger one.',
         );
       }
-      return upscaleRaw(task, generateRows, options);
+      return upscaleRaw(task, generateRows, options, kernels);
     },
     async dispose() {
       await generator.release();
+      await kernels.release();
       await exact?.release();
       await published.release();
       await words.release();

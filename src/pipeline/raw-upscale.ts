@@ -9,6 +9,7 @@ import {
   noMoments,
   statistics,
 } from '../image/color-statistics.ts';
+import type { ColorKernels } from '../image/color-kernels.ts';
 import { convertDepth } from '../image/convert.ts';
 import { rowWriter } from '../image/encode.ts';
 import type { PictureMetadata } from '../image/metadata.ts';
@@ -61,6 +62,7 @@ export async function upscaleRaw(
   task: RawTask,
   generateRows: GenerateRows,
   options: UpscaleOptions,
+  kernels: ColorKernels,
 ): Promise<Size> {
   const { color = 'adain', detail = 1, signal, onProgress } = options;
   const size = outputSize(task.source, options);
@@ -72,6 +74,7 @@ export async function upscaleRaw(
     const finish: Finish = {
       color,
       detail,
+      kernels,
       like,
       ...(color === 'adain' && { statistics: moments }),
     };
@@ -191,7 +194,7 @@ async function writeFinished(
       readFully(fd, samples, from * width * 6);
       const color = source.color(from, to);
       const finished = cropRows(
-        finishRows(unpack(samples, to - from, width), color, finish),
+        await finishRows(unpack(samples, to - from, width), color, finish),
         top - from,
         rows,
       );

@@ -24,6 +24,8 @@ export interface UpscalerOptions {
   device?: string;
   /** Arithmetic of the networks. @default 'fp32' */
   precision?: 'fp32' | 'fp16';
+  /** Where colour is matched: `auto` takes what a probe found faster, and remembers it. @default 'auto' */
+  kernels?: 'auto' | 'gpu' | 'cpu';
   /** LoRA files merged into the model, in this order. @default [] */
   loras?: readonly LoraChoice[];
   /** @default what the model was trained with; `none` where there is no tagger */
