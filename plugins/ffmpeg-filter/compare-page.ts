@@ -1,14 +1,13 @@
-/** @file The page that shows two films or pictures under one before/after slider, in step, with zoom. */
+/** @file The page that shows two films under one before/after slider, in step, with zoom. */
 
 /** One side of a comparison. */
 export interface Side {
-  /** Where the page finds it: an address on its server, or `data:`. */
+  /** Where the page finds it: an address on its server. */
   readonly url: string;
   readonly name: string;
 }
 
 export interface Comparison {
-  readonly kind: 'video' | 'picture';
   readonly before: Side;
   readonly after: Side;
   /** Frames a second of the films. */
@@ -17,19 +16,15 @@ export interface Comparison {
   readonly text?: string;
 }
 
-/** The page; of pictures it needs nothing else, of films its server (see `compare-server.ts`). */
-export function comparePage({ kind, before, after, rate = 25, text = '' }: Comparison): string {
+/** The page, which needs its server (see `compare-server.ts`). */
+export function comparePage({ before, after, rate = 25, text = '' }: Comparison): string {
   const element = (side: Side, id: string): string =>
-    kind === 'picture'
-      ? `<img id="${id}" class="layer" alt="${escape(side.name)}" src="${escape(side.url)}" draggable="false">`
-      : `<video id="${id}" class="layer" muted playsinline preload="auto" data-url="${escape(side.url)}"></video>`;
+    `<video id="${id}" class="layer" muted playsinline preload="auto" data-url="${escape(side.url)}"></video>`;
   const controls =
-    kind === 'picture'
-      ? ''
-      : '<button id="back" title="one frame back (,)">&#9664;|</button>' +
-        '<button id="play" title="play (space)">play</button>' +
-        '<button id="forth" title="one frame on (.)">|&#9654;</button>' +
-        '<input id="seek" type="range" min="0" max="1" step="any" value="0" aria-label="time"><output id="time"></output>';
+    '<button id="back" title="one frame back (,)">&#9664;|</button>' +
+    '<button id="play" title="play (space)">play</button>' +
+    '<button id="forth" title="one frame on (.)">|&#9654;</button>' +
+    '<input id="seek" type="range" min="0" max="1" step="any" value="0" aria-label="time"><output id="time"></output>';
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -46,7 +41,7 @@ export function comparePage({ kind, before, after, rate = 25, text = '' }: Compa
 <div id="note" role="status"></div>
 </div>
 <footer>${controls}<button id="reset">100 %</button><span>${escape(text)}</span></footer>
-<script>${slider}${kind === 'video' ? films(rate) : 'ready();'}</script>
+<script>${slider}${films(rate)}</script>
 </body>
 </html>
 `;

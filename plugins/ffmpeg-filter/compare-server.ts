@@ -44,7 +44,6 @@ export async function serveComparison(
   // The wrapper's own entry is empty in Node; its browser build lies beside it.
   const wrapper = path.resolve(path.dirname(require.resolve('@ffmpeg/ffmpeg')), '../umd');
   const page = comparePage({
-    kind: 'video',
     before: { url: '/before', name: path.basename(before) },
     after: { url: '/after', name: path.basename(after) },
     rate,
