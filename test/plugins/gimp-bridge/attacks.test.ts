@@ -217,7 +217,7 @@ test('a hundred connections at once neither crash it nor keep it from serving', 
   const all = Array.from({ length: 100 }, () => open(service.port, 'GET / HTTP/1.1\r\n'));
   const begin = performance.now();
   await Promise.all(all.map(({ ended }) => ended));
-  t.true(performance.now() - begin < 5000);
+  t.true(performance.now() - begin < 20_000);
   await isWell(t, service);
 });
 

@@ -241,7 +241,7 @@ test('stops by itself after an idle time, which strangers do not prolong', async
 });
 
 test('a job keeps the service from stopping', async (t) => {
-  const service = await start(t, { idle: 100, load: nearestLoader({ step: 150 }) });
+  const service = await start(t, { idle: 2000, load: nearestLoader({ step: 600 }) });
   t.is((await upscale(service, small, pixels)).pixels.length, 24);
 });
 
