@@ -21,6 +21,7 @@ const commands: CommandTable = {
   serve: async () => (await import('./commands/serve.ts')).addServe,
   gimp: async () => (await import('./commands/gimp.ts')).addGimp,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
+  benchmark: async () => (await import('./commands/benchmark.ts')).addBenchmark,
   gpu: async () => (await import('./commands/gpu.ts')).addGpu,
   video: async () => (await import('./commands/video.ts')).addVideo,
   frames: async () => (await import('./commands/frames.ts')).addFrames,

@@ -1,5 +1,5 @@
 /** @file Scaled dot-product attention (Vaswani 2017), in the form each provider runs fast and right. */
-import { matMul, mul, reshape, softmax, transpose } from '../graph/functions.ts';
+import { concat, matMul, mul, reshape, slice, softmax, transpose } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import { supports } from '../graph/providers.ts';
 
@@ -18,7 +18,8 @@ export function attention(q: Value, k: Value, v: Value, heads: number, mask?: Va
     // Flash attention, without transposes.
     return q.graph.add('Attention', [q, k, v], { q_num_heads: heads, kv_num_heads: heads, scale });
   }
-  if (!target.training && !mask && supports(target.device, 'MultiHeadAttention')) {
+  // Its gradient computes the probabilities anew, so training keeps nothing of L×S either.
+  if (!mask && supports(target.device, 'MultiHeadAttention')) {
     return q.graph.add('MultiHeadAttention', [q, k, v], { num_heads: heads, scale });
   }
   const [qh, kh, vh] = [mul(q, scale), k, v].map((x) => splitHeads(x, heads)) as [
@@ -26,9 +27,34 @@ export function attention(q: Value, k: Value, v: Value, heads: number, mask?: Va
     Value,
     Value,
   ];
-  let scores = matMul(qh, transpose(kh, [0, 1, 3, 2])); // [N, heads, L, S]
+  const turned = transpose(kh, [0, 1, 3, 2]);
+  const rows = target.device === 'webgpu' && !mask ? rowsAtOnce(qh, kh) : undefined;
+  if (rows !== undefined) {
+    const length = qh.shape[2] as number;
+    const parts: Value[] = [];
+    for (let at = 0; at < length; at += rows) {
+      const part = slice(qh, 2, at, Math.min(at + rows, length));
+      parts.push(matMul(softmax(matMul(part, turned)), vh));
+    }
+    return joinHeads(concat(parts, 2));
+  }
+  let scores = matMul(qh, turned); // [N, heads, L, S]
   if (mask) scores = scores.graph.add('Add', [scores, mask], {});
   return joinHeads(matMul(softmax(scores), vh));
+}
+
+/**
+ * Queries whose scores fit into what a WebGPU shader can be given at once (128 MiB, the specification's
+ * least limit; with more, onnxruntime 1.30 computes zeros and says nothing). Undefined where all do, or
+ * sizes are not known.
+ */
+function rowsAtOnce(q: Value, k: Value): number | undefined {
+  const [n, heads, length] = q.shape;
+  const known = [n, heads, length, k.shape[2]];
+  if (!known.every((size) => typeof size === 'number')) return undefined;
+  const [batch, many, all, keys] = known as [number, number, number, number];
+  const rows = Math.max(1, Math.floor(2 ** 25 / (batch * many * keys)));
+  return rows < all ? rows : undefined;
 }
 
 /** `[N, L, heads·d] -> [N, heads, L, d]`. */

@@ -1,5 +1,5 @@
 /** @file Group and layer normalisation. */
-import { add, mul, reshape, reshapeLike } from '../graph/functions.ts';
+import { add, div, mean, mul, reshape, reshapeLike, sqrt, sub } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import { channelsFirst, channelsLast } from '../graph/layout.ts';
 import type { Scope } from '../graph/scope.ts';
@@ -36,6 +36,11 @@ export function groupNorm(s: Scope, x: Value, { groups, epsilon }: GroupNormOpti
     const y = graph.add('GroupNorm', [channelsLast(x), w, b], attributes, s.path);
     return s.out(channelsFirst(y));
   }
+  if (device === 'webgpu') {
+    const normal = reshapeLike(standardised(reshape(x, [x.shape[0]!, groups, -1]), epsilon), x);
+    const [w, b] = [s.weight('weight', [channels]), s.weight('bias', [channels])];
+    return s.out(add(mul(normal, column(w)), column(b)));
+  }
   const one = graph.constant(
     float32(
       [groups],
@@ -53,6 +58,15 @@ export function groupNorm(s: Scope, x: Value, { groups, epsilon }: GroupNormOpti
   const y = reshapeLike(normal, x);
   const [w, b] = [s.weight('weight', [channels]), s.weight('bias', [channels])];
   return s.out(add(mul(y, column(w)), column(b)));
+}
+
+/**
+ * Rows with mean 0 and variance 1, from deviations: WebGPU's InstanceNormalization takes the variance as
+ * the difference of two large numbers, and is off by 1e-3 where the mean is large.
+ */
+function standardised(rows: Value, epsilon: number): Value {
+  const deviation = sub(rows, mean(rows, [2]));
+  return div(deviation, sqrt(add(mean(mul(deviation, deviation), [2]), epsilon)));
 }
 
 /** Layer normalisation (Ba 2016) over the last axis. @param x `[..., C]` */

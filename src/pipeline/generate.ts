@@ -27,10 +27,12 @@ export function generate(model: Model, options: CompileOptions): Generate {
   const sessions = new Map<string, Promise<Session>>();
   const { generator: config } = model.config;
   const even = evenReduction(config);
+  const fixed = providerOf(options.device) !== 'cpu';
 
   const prepare = async (shape: readonly number[], sample: boolean): Promise<Session> => {
     const [, , height, width] = shape as [number, number, number, number];
-    const symbolic = height % even === 0 && width % even === 0;
+    // GPUs want to know sizes: CUDA's convolutions are chosen by them, WebGPU's attention is cut by them.
+    const symbolic = !fixed && height % even === 0 && width % even === 0;
     const dims: Dim[] = symbolic ? ['n', 3, multiple(even, 'h'), multiple(even, 'w')] : [...shape];
     const key = `${dims.join()} ${sample}`;
     const known = sessions.get(key);

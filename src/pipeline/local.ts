@@ -73,6 +73,8 @@ export async function openUpscaler(options: UpscalerOptions = {}): Promise<Local
       halo,
       align,
       phase: align,
+      // GPUs prepare themselves for each shape anew.
+      fixed: device !== 'cpu',
     });
   }
 

@@ -3,7 +3,7 @@
  * tried on the real provider (docs/devices.md). What a row forbids fails at run, or falls to the processor.
  */
 import type { Node } from '../../src/graph/graph.ts';
-import type { OpAttributes, OpType } from '../../src/graph/ops.ts';
+import type { OpType } from '../../src/graph/ops.ts';
 
 /** What is wrong with a node; undefined when its kernel takes it. */
 type Rule<K extends OpType> = (node: Node<K>) => string | undefined;
