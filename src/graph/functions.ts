@@ -1,7 +1,7 @@
 /** @file One function an operator: what layers, losses and gradient rules are written with. */
 import type { DType } from '../tensor/dtype.ts';
 import { float32, tensor } from '../tensor/tensor.ts';
-import { type Dim, isStatic, multiplyDims } from './dims.ts';
+import { type Dim, isStatic } from './dims.ts';
 import type { Graph, Value } from './graph.ts';
 import type { ConvAttributes, OpAttributes, OpType, PoolAttributes } from './ops.ts';
 
@@ -65,7 +65,6 @@ export const tanh: UnaryFunction = unary('Tanh');
 export const sigmoid: UnaryFunction = unary('Sigmoid');
 export const softplus: UnaryFunction = unary('Softplus');
 export const relu: UnaryFunction = unary('Relu');
-export const floor: UnaryFunction = unary('Floor');
 export const shapeOf: UnaryFunction = unary('Shape');
 export const identity: UnaryFunction = unary('Identity');
 
@@ -278,9 +277,4 @@ export function clamp(x: Value, low: number, high: number): Value {
 /** `x^2`. */
 export function square(x: Value): Value {
   return mul(x, x);
-}
-
-/** How many elements a value has, where all its sizes are known. */
-export function size(x: Value): number {
-  return multiplyDims(x.shape) as number;
 }

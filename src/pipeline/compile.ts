@@ -58,7 +58,11 @@ function digest(data: string | Uint8Array): string {
 }
 
 /** The folder whose `weights.bin` has these weights, written now if it is not there. */
-async function cachedWeights(emitted: Emitted, model: Bindable, precision: string): Promise<string> {
+async function cachedWeights(
+  emitted: Emitted,
+  model: Bindable,
+  precision: string,
+): Promise<string> {
   const layout = emitted.weights.map(
     ({ weight, dtype, offset }) => `${weight.name}:${dtype}@${offset}`,
   );

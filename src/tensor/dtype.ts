@@ -21,9 +21,6 @@ export type DType = keyof Arrays;
 /** The typed array that holds elements of `dtype`. */
 export type ArrayOf<D extends DType> = Arrays[D];
 
-/** Any of the typed arrays that hold tensors. */
-export type TypedArray = Arrays[DType];
-
 const arrays = {
   float64: Float64Array,
   float32: Float32Array,

@@ -30,7 +30,7 @@ for (const { name } of files) {
       onDone: () => say({ name, done: true, time: lap() }),
       onFailed: (_, error) => {
         const expected = error instanceof OsediffError;
-        say({ name, done: false, expected, error: String((error as Error).message), time: lap() });
+        say({ name, done: false, expected, error: (error as Error).message, time: lap() });
       },
     },
   });
