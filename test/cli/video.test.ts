@@ -84,8 +84,11 @@ ffmpegTest('SIGINT ends it with 130, keeps finished segments, and leaves no proc
   ffmpeg(folder, '-f lavfi -i testsrc2=s=64x36:r=25:d=2 -c:v libx264 in.mp4');
   const args = ['video', 'in.mp4', '-o', 'out.mp4', '--segment', '5', '--no-reuse', '--json'];
   const { process: child, ended } = startCli(args, { file, cwd: folder, standIn: 'slow' });
+  let asked = false; // a second Ctrl-C would end it at once
   child.stdout!.on('data', (text: string) => {
-    if (/"done":1[2-9]/.test(text)) child.kill('SIGINT');
+    if (asked || !/"done":1[2-9]/.test(text)) return;
+    asked = true;
+    child.kill('SIGINT');
   });
   const { code, stderr } = await ended;
   t.is(code, 130, stderr);
