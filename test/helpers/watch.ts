@@ -96,7 +96,7 @@ export async function until(
   t: ExecutionContext,
   what: string,
   holds: () => boolean | Promise<boolean>,
-  most = 30_000,
+  most = 90_000,
 ): Promise<void> {
   const start = performance.now();
   while (!(await holds())) {
