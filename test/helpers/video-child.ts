@@ -6,8 +6,8 @@ import { addVideo } from '../../src/cli/commands/video.ts';
 import { runProcess } from '../../src/cli/process.ts';
 import { nearestLoader } from './nearest-upscaler.ts';
 
-/** `slow` takes 4 x 15 ms a picture. */
-const step = process.env['STAND_IN'] === 'slow' ? 15 : 0;
+/** `slow` takes 4 x 60 ms a picture, so that quick machines too can be interrupted. */
+const step = process.env['STAND_IN'] === 'slow' ? 60 : 0;
 const log = process.env['STAND_IN_LOG'];
 
 const load: Load = nearestLoader({
