@@ -168,6 +168,19 @@ test('the regularizer has its own LoRA, and the original conv_in', (t) => {
   t.true(parameters.generator.some(({ name }) => name === 'unet.conv_in.bias'));
 });
 
+test('what is trained as a whole are weights of the checkpoint', (t) => {
+  const config = { ...everything, factors: smallConfig.factors, regularizer: 'all' as const };
+  const { generator, regularizer } = algorithm1(config).parameters;
+  const [ofUnet, ofVae] = [requiredByUnet(smallGenerator.unet), requiredByVae(smallGenerator.vae)];
+  const keys = (of: readonly { name: string }[], prefix: string): string[] =>
+    of
+      .flatMap(({ name }) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []))
+      .toSorted();
+  t.deepEqual(keys(regularizer, 'reg.'), [...ofUnet.keys()].toSorted());
+  t.deepEqual(keys(generator, 'unet.'), [...ofUnet.keys()].toSorted());
+  t.deepEqual(keys(generator, 'vae.'), [...ofVae.keys()].toSorted());
+});
+
 test('nothing to train is refused', (t) => {
   t.throws(() => algorithm1({ ...only({ l2: 1 }), ranks: new Map(), trained: () => false }), {
     instanceOf: UsageError,
