@@ -2,8 +2,6 @@
 import { matMul as product, reshape, transpose } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import type { OpAttributes } from '../graph/ops.ts';
-import { zeros } from '../tensor/tensor.ts';
-import { beforehand } from './fixed.ts';
 import type { Gradient } from './rule.ts';
 
 /**
@@ -31,9 +29,9 @@ function rows(x: Value): Value {
 
 const turnedOf = new WeakMap<Value, Value>();
 
-/** The last two axes exchanged; beforehand, where the matrix is a fixed one. */
+/** The last two axes exchanged: onnxruntime takes it into the product, so even a weight needs no copy. */
 function turned(x: Value): Value {
-  const known = turnedOf.get(x) ?? turnedBack(x) ?? turnedBeforehand(x) ?? turnedNow(x);
+  const known = turnedOf.get(x) ?? turnedBack(x) ?? turnedNow(x);
   turnedOf.set(x, known);
   return known;
 }
@@ -43,18 +41,6 @@ function turnedBack({ node }: Value): Value | undefined {
   if (node?.op !== 'Transpose') return undefined;
   const { perm } = node.attributes as OpAttributes['Transpose'];
   return perm.join() === lastTwo(perm.length).join() ? node.inputs[0] : undefined;
-}
-
-function turnedBeforehand(x: Value): Value | undefined {
-  if (x.shape.length !== 2) return undefined;
-  const [height, width] = x.shape as [number, number];
-  return beforehand(x, 'turned', [width, height], ({ data }) => {
-    const out = zeros('float32', [width, height]);
-    for (let r = 0; r < height; r++) {
-      for (let c = 0; c < width; c++) out.data[c * height + r] = data[r * width + c]!;
-    }
-    return out;
-  });
 }
 
 function turnedNow(x: Value): Value {

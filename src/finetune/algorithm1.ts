@@ -8,18 +8,17 @@ import { dependencies, gradients } from '../autodiff/backward.ts';
 import { after } from '../autodiff/order.ts';
 import { add, meanAll, mul } from '../graph/functions.ts';
 import { Graph, type Value } from '../graph/graph.ts';
-import type { Scope } from '../graph/scope.ts';
 import { bandDistance } from '../networks/band-statistics.ts';
 import { encodeLatents, type Generated, generator } from '../networks/osediff.ts';
 import { discriminate } from '../networks/patch-discriminator.ts';
-import { unet } from '../networks/unet.ts';
 import { lpips } from '../networks/vgg-lpips.ts';
 import { UsageError } from '../tensor/errors.ts';
 import type { Algorithm1Config, LossFactors } from './algorithm1-config.ts';
 import { discriminatorHinge, generatorHinge, mse } from './losses.ts';
+import { predict, priorOf, promptOf } from './prediction.ts';
 import { isParameter, type Roles, roles } from './roles.ts';
 import { contextOf, diffusedInput, latentInput, textInput, usesText } from './step-inputs.ts';
-import { diffuse, guided, type Predict, type Vsd, vsd } from './vsd.ts';
+import { diffuse, guided, type Vsd, vsd } from './vsd.ts';
 
 /** Who is trained, each by a loss of its own: `total`, `diff` and `discriminator`. */
 export type Trainee = 'generator' | 'regularizer' | 'discriminator';
@@ -27,12 +26,16 @@ export type Trainee = 'generator' | 'regularizer' | 'discriminator';
 /** Losses of a step; those of the generator with their factors. */
 export type LossName = keyof LossFactors | 'total' | 'diff' | 'discriminator';
 
-export interface Algorithm1 {
+/** A graph that step.ts runs. */
+export interface StepPlan {
   /** Outputs `loss.<name>`, and `grad.<parameter>` for each parameter. */
   readonly graph: Graph;
   readonly losses: readonly LossName[];
   /** Inputs that are trained. */
   readonly parameters: Readonly<Record<Trainee, readonly Value[]>>;
+}
+
+export interface Algorithm1 extends StepPlan {
   /** What the step passes through, to be looked at. */
   readonly generated: Generated;
   readonly vsd: Vsd | undefined;
@@ -77,9 +80,7 @@ export function algorithm1(config: Algorithm1Config): Algorithm1 {
       ({ name }) => graph.trainable(name) && owners[who].test(name),
     );
     parameters[who] = dependencies(loss, candidates);
-    const { segmentBytes } = config;
-    const options = segmentBytes === undefined ? {} : { segmentBytes };
-    const results = gradients(loss, parameters[who], options);
+    const results = gradients(loss, parameters[who], config.recompute);
     parameters[who].forEach(({ name }, i) => graph.output(`grad.${name}`, results[i]!));
     return results;
   };
@@ -158,21 +159,4 @@ function distill(graph: Graph, parts: Roles, made: Generated, config: Algorithm1
     (zt) => guided(predict(parts.prior, config), zt, at.sinusoids, prompt, negative, guidance),
     (zt) => predict(parts.regularizer, config)(zt, at.sinusoids, prompt),
   );
-}
-
-function priorOf({
-  prior,
-  generator: { unet: own },
-}: Algorithm1Config): Algorithm1Config['generator']['unet'] {
-  return prior ?? own;
-}
-
-function predict(s: Scope, config: Algorithm1Config): Predict {
-  return (zt, sinusoids, text) => unet(s, zt, sinusoids, contextOf(text), priorOf(config));
-}
-
-function promptOf(graph: Graph, config: Algorithm1Config): Value | undefined {
-  const net = priorOf(config);
-  if (!usesText(net)) return undefined;
-  return textInput(graph, config.prior ? 'prior.text' : 'text', config, net);
 }

@@ -73,7 +73,12 @@ function role(
       const key = inner.key(name);
       return graph.weight({ name: rename(key), shape, sources: [{ key, shape }] });
     },
-    derived: (name, weight) => graph.weight({ name: rename(inner.key(name)), ...weight }),
+    derived: (name, weight) => {
+      const own = rename(inner.key(name));
+      // A layer that folds weights together must not do so with any that are trained.
+      if (graph.trainable(own)) throw new Error(`${own} is made of weights that are to be trained`);
+      return graph.weight({ name: own, ...weight });
+    },
     // Several roles would record different values under one name.
     out: (value) => value,
   });

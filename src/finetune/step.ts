@@ -10,7 +10,7 @@ import {
 import type { Session, Tensors } from '../runtime/session.ts';
 import { WeightError } from '../tensor/errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Algorithm1, LossName, Trainee } from './algorithm1.ts';
+import type { LossName, StepPlan, Trainee } from './algorithm1.ts';
 import type { Algorithm1Config } from './algorithm1-config.ts';
 import { diffusedFeeds, type Noise } from './step-inputs.ts';
 
@@ -18,8 +18,9 @@ type Float = Tensor<'float32'>;
 
 /** What a step learns from. */
 export interface Batch {
-  /** `[N, 3, H, W]`, RGB in [-1, 1]: the low-quality picture at its final size, and the original. */
-  readonly xL: Float;
+  /** `[N, 3, H, W]`, RGB in [-1, 1]: the low-quality picture at its final size, unless a prior is trained. */
+  readonly xL?: Float;
+  /** The original. */
   readonly xGt: Float;
   /** Embeddings `[N, tokens, D]` of prompt and negative prompt, where the generator attends to text. */
   readonly text?: Float;
@@ -80,7 +81,7 @@ export class Trainer {
   /** One for each trainee, whose state may be kept and put back. */
   readonly optimizers: Readonly<Record<Trainee, AdamW>>;
   readonly #session: Session;
-  readonly #plan: Algorithm1;
+  readonly #plan: StepPlan;
   readonly #config: Algorithm1Config;
   readonly #options: StepOptions;
 
@@ -91,7 +92,7 @@ export class Trainer {
    */
   constructor(
     session: Session,
-    plan: Algorithm1,
+    plan: StepPlan,
     config: Algorithm1Config,
     parameters: ReadonlyMap<string, Float>,
     options: StepOptions = {},

@@ -51,14 +51,15 @@ export class Failures {
     if (moved === undefined) return undefined;
     await rmdir(hidden).catch(() => undefined); // another may be on its way through it
     const id = failureId(at.getTime());
-    const movedStamp = (await stampOf(moved)) ?? stamp;
+    const now = (await stampOf(moved)) ?? stamp;
     const record: FailureRecord = {
       id,
       file,
       moved,
       reason,
       class: kind,
-      stamp: movedStamp,
+      // A copy between devices has a time of its own; one that has grown already is to be seen as late.
+      stamp: sizeOf(now) === sizeOf(stamp) ? now : stamp,
       at: at.toISOString(),
     };
     await this.#state.addFailure(record);
@@ -97,6 +98,10 @@ export class Failures {
     }
     return records;
   }
+}
+
+function sizeOf(stamp: Stamp): string {
+  return stamp.split(':')[0]!;
 }
 
 function reasonOf(place: string): string {

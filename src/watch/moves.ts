@@ -1,6 +1,6 @@
 /** @file Moving and writing files so that a power cut leaves the old state or the new one, never a mixture. */
-import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { constants, createReadStream, type BigIntStats } from 'node:fs';
 import { copyFile, link, lstat, mkdir, open, rename, rm, unlink, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -71,7 +71,7 @@ export async function move(
   }
   const copy = await copyTo(via, from);
   try {
-    if (!(await rename_(copy, to, ifTaken))) return false;
+    if (!(await rename_(copy, to, ifTaken)) && !(await isMoved(from, to))) return false;
     await unlink(from);
     return true;
   } finally {
@@ -105,8 +105,7 @@ async function rename_(from: string, to: string, ifTaken: IfTaken): Promise<bool
     } catch (error) {
       const taken = codeOf(error) === 'EEXIST';
       if (!taken && !noHardLinks.has(codeOf(error))) throw error;
-      // A power cut between link and unlink leaves one file with both names.
-      if (taken && (await areOneFile(from, to))) await unlink(from);
+      if (taken && (await isMoved(from, to))) await unlink(from);
       else if (taken || (await lstat(to).catch(() => undefined))) return false;
       else await rename(from, to);
     }
@@ -115,9 +114,23 @@ async function rename_(from: string, to: string, ifTaken: IfTaken): Promise<bool
   return true;
 }
 
-async function areOneFile(a: string, b: string): Promise<boolean> {
-  const [one, other] = await Promise.all([lstat(a, { bigint: true }), lstat(b, { bigint: true })]);
-  return one.dev === other.dev && one.ino === other.ino && one.ino !== 0n;
+/**
+ * Whether a crash left a move between its last two steps: one file with both names, or, between
+ * devices, the whole copy beside its original.
+ */
+export async function isMoved(from: string, to: string): Promise<boolean> {
+  const status = (path: string): Promise<BigIntStats | undefined> =>
+    lstat(path, { bigint: true }).catch(() => undefined);
+  const [one, other] = await Promise.all([status(from), status(to)]);
+  if (!one?.isFile() || !other?.isFile()) return false;
+  if (one.dev === other.dev) return one.ino === other.ino && one.ino !== 0n;
+  return one.size === other.size && (await sha256(from)) === (await sha256(to));
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
 }
 
 /** A synced copy of a file in `folder`, with its times. */

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { codeOf, copyToFree, firstFree, move } from './moves.ts';
+import { codeOf, copyToFree, firstFree, isMoved, move } from './moves.ts';
 import { hiddenName, numbered } from './names.ts';
 import { isWithin, type Places } from './places.ts';
 import type { Shares } from './shares.ts';
@@ -58,7 +58,10 @@ export class Originals {
     try {
       const name = join(folder, file);
       for (;;) {
-        const place = numbered(name, await firstFree((n) => isFree(numbered(name, n))));
+        const place = await firstName(
+          name,
+          async (place) => (await isFree(place)) || (await isMoved(taken, place)),
+        );
         await prepare?.(place);
         if (!(await move(taken, place, { via: this.hiddenIn(folder) }))) continue;
         await this.#tidy(taken);
@@ -79,10 +82,15 @@ export class Originals {
   async bringBack(from: string, file: string): Promise<void> {
     const path = join(this.#places.in, file);
     if (from === path) return;
+    const via = this.hiddenIn(this.#places.in);
     for (;;) {
-      const n = await firstFree((n) => isUnused(numbered(path, n)));
-      if (await move(from, numbered(path, n), { via: this.#state.taken })) return;
+      const place = await firstName(
+        path,
+        async (place) => (await isUnused(place)) || (await isMoved(from, place)),
+      );
+      if (await move(from, place, { via })) break;
     }
+    await rmdir(via).catch(() => undefined); // there only if the file came from another device
   }
 
   /** The folder for our unfinished files in a folder of results, failures or originals. */
@@ -115,7 +123,7 @@ export class Originals {
     const { isFree = isUnused, prepare } = options;
     const name = join(folder, file);
     for (;;) {
-      const place = numbered(name, await firstFree((n) => isFree(numbered(name, n))));
+      const place = await firstName(name, isFree);
       await prepare?.(place);
       const via = this.hiddenIn(folder);
       if (await copyToFree(join(this.#places.in, file), place, via)) return place;
@@ -155,6 +163,14 @@ export class Originals {
       await rmdir(folder).catch(() => undefined);
     }
   }
+}
+
+/** The first choice of a name that may be taken. */
+async function firstName(
+  name: string,
+  isFree: (place: string) => Promise<boolean>,
+): Promise<string> {
+  return numbered(name, await firstFree((n) => isFree(numbered(name, n))));
 }
 
 /** Whether nothing has a name. */

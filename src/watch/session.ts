@@ -64,6 +64,7 @@ export async function openSession(
     const intake = new Intake(context, desk);
     const processing = new Processing(context, desk, intake, pause, executor);
 
+    if (places.writable) await originals.cleanIn(places.in);
     await originals.recover();
     if (await shares.isMounted(places.failed)) await originals.cleanIn(places.failed);
     if (places.done && (await shares.isMounted(places.done))) await originals.cleanIn(places.done);

@@ -125,6 +125,8 @@ export const cases: readonly Case[] = [
   ['depthwise convolution by strides', conv({ group: 3, strides: [2, 2], pads: [1, 1, 1, 1] }), '1x3x5x4', '3x1x3x3'],
   ['grouped convolution to fewer channels', conv({ group: 2 }), '1x6x3x3', '2x3x2x2'],
   ['convolution with many weights and few pixels', (x, s) => op.conv2d(x, op.mul(s, wave(x.graph, [86, 86, 3, 3])), undefined, { pads: [1, 1, 0, 1] }), '1x86x2x1', 'scalar in 0.5..1.5'],
+  ['convolution by strides to many channels', (x, s) => op.conv2d(x, op.mul(s, wave(x.graph, [20, 2, 3, 2])), undefined, { strides: [2, 3], pads: [1, 0, 0, 1] }), '2x2x6x7', 'scalar in 0.5..1.5'],
+  ['dilated convolution by strides to many channels', (x, s) => op.conv2d(x, op.mul(s, wave(x.graph, [20, 1, 2, 2])), undefined, { strides: [2, 2], dilations: [2, 1], pads: [0, 1, 2, 0], group: 2 }), '1x2x5x6', 'scalar in 0.5..1.5'],
   ['transposed convolution', (x, w) => op.convTranspose2d(x, w, { strides: [2, 3], pads: [1, 0, 0, 1], outputPadding: [1, 2] }), '1x3x2x3', '3x2x3x3'],
   ['transposed convolution in groups', (x, w) => op.convTranspose2d(x, w, { group: 2, dilations: [1, 2] }), '2x4x2x2', '4x3x2x2'],
   ['convolution with a constant kernel', (x) => op.conv2d(x, x.graph.constant(float32([2, 1, 1, 3], [1, -2, 0.5, 3, 0, 1])), undefined, { group: 2, pads: [0, 1, 0, 1] }), '1x2x2x4'],

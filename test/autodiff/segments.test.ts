@@ -1,9 +1,16 @@
 /** @file Recomputed segments: the same gradients, from fewer values kept. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
+import { InferenceSession } from 'onnxruntime-node';
 import { gradients } from '../../src/autodiff/backward.ts';
 import { planSegments } from '../../src/autodiff/segments.ts';
+import { emit } from '../../src/graph/emit.ts';
 import * as op from '../../src/graph/functions.ts';
 import { Graph, type Value } from '../../src/graph/graph.ts';
+import { decodeModel, encodeModel } from '../../src/onnx/model.ts';
+import { UsageError } from '../../src/tensor/errors.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { float32 } from '../../src/tensor/tensor.ts';
 import { random } from '../helpers/random.ts';
@@ -21,7 +28,7 @@ function noise(shape: readonly number[], seed: number): Tensor<'float32'> {
 }
 
 /** A residual network of several blocks, with a long skip from the first to the last. */
-function network(segmentBytes?: number): Graph {
+function network(segmentBytes?: number | 'auto', keepProducts = false): Graph {
   const graph = new Graph({ training: true }, (name) => name.startsWith('w'));
   const x = graph.input('x', 'float32', [rows, width]);
   const wrt: Value[] = [x];
@@ -34,7 +41,7 @@ function network(segmentBytes?: number): Graph {
   }
   const loss = op.meanAll(op.square(op.mul(h, first)));
   graph.output('loss', loss);
-  const options = segmentBytes === undefined ? {} : { segmentBytes };
+  const options = segmentBytes === undefined ? {} : { segmentBytes, keepProducts };
   gradients(loss, wrt, options).forEach((g, i) => graph.output(`d${i}`, g));
   return graph;
 }
@@ -46,6 +53,18 @@ test('recomputing changes no gradient by a single bit', async (t) => {
   const recomputed = await runGraph(network(3 * rows * width * 4), feeds);
   for (const [name, { data }] of Object.entries(kept)) {
     t.deepEqual([...(recomputed[name]!.data as Float32Array)], [...(data as Float32Array)], name);
+  }
+});
+
+test('products may be kept, and then none is computed twice', async (t) => {
+  const graph = network(3 * rows * width * 4, true);
+  const again = graph.nodes.filter(({ name }) => name.startsWith('again'));
+  t.true(again.length > 0 && again.every((node) => node.op !== 'MatMul'));
+  const feeds: Record<string, Tensor> = { x: noise([rows, width], 1) };
+  for (let i = 0; i < blocks; i++) feeds[`w${i}`] = noise([width, width], i + 2);
+  const [kept, partly] = [await runGraph(network(), feeds), await runGraph(graph, feeds)];
+  for (const [name, { data }] of Object.entries(kept)) {
+    t.deepEqual([...(partly[name]!.data as Float32Array)], [...(data as Float32Array)], name);
   }
 });
 
@@ -62,7 +81,7 @@ test('segments are cut where the least crosses, and hold about what they may', (
   const loss = graph.nodes.findIndex((node) => node.op === 'ReduceMean');
   const path = graph.nodes.slice(0, loss + 1);
   const bytes = rows * width * 4;
-  const segments = planSegments(path, 4 * bytes);
+  const segments = planSegments(path, { bytes: 4 * bytes, keepProducts: false });
   t.deepEqual(
     segments.flatMap(({ nodes }) => nodes),
     path,
@@ -71,4 +90,41 @@ test('segments are cut where the least crosses, and hold about what they may', (
   for (const [i, { kept }] of segments.slice(0, -1).entries())
     t.true(kept.size <= (i === 0 ? 2 : 1));
   for (const { nodes } of segments) t.true(nodes.length <= 5);
+});
+
+test('segments of no size are refused', (t) => {
+  for (const size of [0, -1, Number.NaN]) t.throws(() => network(size), { instanceOf: UsageError });
+});
+
+test("onnxruntime's own merging of equal nodes leaves recomputed ones apart", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'osediff-segments-'));
+  try {
+    const count = async (graph: Graph): Promise<number> => {
+      const { model } = emit(graph, { file: 'none' });
+      const optimized = join(folder, 'optimized.onnx');
+      const session = await InferenceSession.create(encodeModel(model), {
+        graphOptimizationLevel: 'all',
+        optimizedModelFilePath: optimized,
+        logSeverityLevel: 4,
+      });
+      await session.release();
+      const { node } = decodeModel(readFileSync(optimized)).graph;
+      return node.filter(({ opType }) => opType === 'QuickGelu').length;
+    };
+    t.is(await count(network()), blocks);
+    const again = (await count(network(3 * rows * width * 4))) - blocks;
+    t.true(again >= blocks - 2, `${again} of ${blocks} computed again`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('the size of segments that needs the least memory is found', (t) => {
+  const graph = network();
+  const loss = graph.nodes.findIndex((node) => node.op === 'ReduceMean');
+  const path = graph.nodes.slice(0, loss + 1);
+  const segments = planSegments(path, { bytes: 'auto', keepProducts: false });
+  t.true(segments.length > 1 && segments.length < path.length / 2);
+  const again = network('auto').nodes.filter(({ name }) => name.startsWith('again'));
+  t.true(again.length > 0);
 });

@@ -1,13 +1,23 @@
 /** @file The training graph in each of its variants: what it holds, trains and leaves alone. */
 import type { Macro } from 'ava';
 import test from 'ava';
-import { algorithm1, type Trainee } from '../../src/finetune/algorithm1.ts';
+import { algorithm1, type StepPlan, type Trainee } from '../../src/finetune/algorithm1.ts';
 import type { Algorithm1Config } from '../../src/finetune/algorithm1-config.ts';
 import { ranksFor, unetModules, vaeDecoderModules } from '../../src/finetune/lora-modules.ts';
 import { emit } from '../../src/graph/emit.ts';
 import { requiredByUnet, requiredByVae } from '../../src/networks/required.ts';
 import { UsageError } from '../../src/tensor/errors.ts';
-import { noise, type Run, smallConfig, smallGenerator, startRun, textlessUnet } from './small.ts';
+import { priorStep } from '../../src/finetune/prior.ts';
+import {
+  batchFor,
+  noise,
+  type Run,
+  smallConfig,
+  smallGenerator,
+  startPlan,
+  startRun,
+  textlessUnet,
+} from './small.ts';
 
 const only = (factors: Partial<Algorithm1Config['factors']>): Algorithm1Config => ({
   ...smallConfig,
@@ -39,7 +49,7 @@ const climbs: Macro<[Algorithm1Config, ...Trainee[]]> = test.macro(
 );
 
 async function uphill(
-  { plan, trainer, batch }: Run,
+  { plan, trainer, batch }: Run<StepPlan>,
   who: Trainee,
 ): Promise<{ slope: number; measured: number }> {
   const { gradients } = await trainer.gradients(batch);
@@ -85,8 +95,19 @@ const decoder = {
   trained: () => false,
 };
 test('LoRA may be on the decoder', climbs, decoder, 'generator');
-const recomputed = { ...smallConfig, segmentBytes: 50_000 };
+const recomputed = { ...smallConfig, recompute: { segmentBytes: 50_000, keepProducts: true } };
 test('segments may be recomputed', climbs, recomputed, 'regularizer');
+
+test('a prior learns from the latents of good pictures', async (t) => {
+  t.timeout(300_000);
+  const config = { ...smallConfig, prior: textlessUnet, regularizer: 'all' as const };
+  const { xGt, diff } = batchFor(config);
+  const run = await startPlan(priorStep(config), config, { xGt, diff: diff! });
+  t.is(run.plan.parameters.generator.length, 0);
+  const { slope, measured } = await uphill(run, 'regularizer');
+  t.true(Math.abs(measured - slope) < 0.03 * slope);
+  await run.session.release();
+});
 
 test('distillation in latent space pushes z_H, and nothing else', async (t) => {
   const { plan, trainer, session, batch } = await startRun(only({ vsd: 1 }));
@@ -145,6 +166,19 @@ test('the regularizer has its own LoRA, and the original conv_in', (t) => {
   t.is(parameters.regularizer.length, 2 * unetModules(requiredByUnet(smallGenerator.unet)).length);
   t.true(parameters.regularizer.every(({ name }) => /^reg\..+\.lora_[AB]\./.test(name)));
   t.true(parameters.generator.some(({ name }) => name === 'unet.conv_in.bias'));
+});
+
+test('what is trained as a whole are weights of the checkpoint', (t) => {
+  const config = { ...everything, factors: smallConfig.factors, regularizer: 'all' as const };
+  const { generator, regularizer } = algorithm1(config).parameters;
+  const [ofUnet, ofVae] = [requiredByUnet(smallGenerator.unet), requiredByVae(smallGenerator.vae)];
+  const keys = (of: readonly { name: string }[], prefix: string): string[] =>
+    of
+      .flatMap(({ name }) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []))
+      .toSorted();
+  t.deepEqual(keys(regularizer, 'reg.'), [...ofUnet.keys()].toSorted());
+  t.deepEqual(keys(generator, 'unet.'), [...ofUnet.keys()].toSorted());
+  t.deepEqual(keys(generator, 'vae.'), [...ofVae.keys()].toSorted());
 });
 
 test('nothing to train is refused', (t) => {

@@ -1,6 +1,6 @@
 /** @file A model of a few thousand weights and a training graph on it, for tests of the parts. */
 import type { Algorithm1Config } from '../../src/finetune/algorithm1-config.ts';
-import { type Algorithm1, algorithm1 } from '../../src/finetune/algorithm1.ts';
+import { type Algorithm1, algorithm1, type StepPlan } from '../../src/finetune/algorithm1.ts';
 import { initialParameters } from '../../src/finetune/initial.ts';
 import { ranksFor, unetModules, vaeEncoderModules } from '../../src/finetune/lora-modules.ts';
 import { type Batch, Trainer } from '../../src/finetune/step.ts';
@@ -117,8 +117,8 @@ export async function readRandom(key: string, shape: readonly number[]): Promise
   return noise(shape, seed, 1 / Math.sqrt(fanIn));
 }
 
-export interface Run {
-  readonly plan: Algorithm1;
+export interface Run<Plan extends StepPlan = Algorithm1> {
+  readonly plan: Plan;
   readonly session: Session;
   readonly trainer: Trainer;
   readonly batch: Batch;
@@ -126,7 +126,15 @@ export interface Run {
 
 /** A training graph with random weights, LoRA that is not zero, and a batch for it. */
 export async function startRun(config: Algorithm1Config): Promise<Run> {
-  const plan = algorithm1(config);
+  return startPlan(algorithm1(config), config, batchFor(config));
+}
+
+/** The same for any graph that trains. */
+export async function startPlan<Plan extends StepPlan>(
+  plan: Plan,
+  config: Algorithm1Config,
+  batch: Batch,
+): Promise<Run<Plan>> {
   const weights = new Map<string, Float>();
   for (const { weight } of plan.graph.weights.values()) {
     for (const { key, shape } of weight!.sources) weights.set(key, await readRandom(key, shape));
@@ -148,7 +156,7 @@ export async function startRun(config: Algorithm1Config): Promise<Run> {
     plan,
     session,
     trainer: new Trainer(session, plan, config, parameters),
-    batch: batchFor(config),
+    batch,
   };
 }
 
