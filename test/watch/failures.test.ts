@@ -58,7 +58,7 @@ test.serial('what is no picture is failed under its own name, with the reason', 
   t.regex(reasons[0]!, /got an empty file/);
   t.regex(reasons[1]!, /got text/);
   t.regex(reasons[2]!, /got text/);
-  t.regex(reasons[3]!, /got a video/);
+  t.regex(reasons[3]!, /got a film/);
   t.regex(reasons[4]!, /truncated/);
   t.true(performance.now() - start > quick.patience, 'they had their time');
   await untilResults(t, folders.out, ['good.png']);
@@ -112,7 +112,23 @@ const costsOneFile = test.macro<[number, RegExp, Parameters<typeof startWatching
 });
 test.serial(costsOneFile, widths.crashes, /ended with signal SIGSEGV/);
 test.serial(costsOneFile, widths.hoards, /more memory than 400 MiB/, { memory: 400 * 2 ** 20 });
+test.serial(costsOneFile, widths.failsDevice, /out of memory \(2 tries\)/);
 test.serial(costsOneFile, widths.hangs, /longer than 3 s/, { timeLimit: 3000 });
+
+test.serial(
+  'many that bring down their process one after another pause it, yet all are given up',
+  async (t) => {
+    const folders = watchFolders(t);
+    for (let i = 0; i < 6; i++) {
+      await drawPicture(join(folders.in, `${i}.png`), widths.failsDevice, 4 + i);
+    }
+    const running = startWatching(t, [ruleFor(folders)], { tries: 1 });
+    await until(t, 'a pause', () => pauses(running).length > 0);
+    await until(t, 'five', () => filesBelow(folders.failed).length === 2 * 5);
+    await until(t, 'the last', () => filesBelow(folders.failed).length === 2 * 6);
+    t.pass();
+  },
+);
 
 test.serial('a model that cannot be loaded pauses, and costs no file', async (t) => {
   const folders = watchFolders(t);
