@@ -26,6 +26,10 @@ export function startThread(name: string, from: string, options: WorkerOptions =
 export function startProcess(name: string, from: string, args: readonly string[]): ChildProcess {
   const sources = from.endsWith('.ts');
   const file = fileURLToPath(new URL(`${name}${sources ? '.ts' : '.js'}`, from));
-  const loader = ['--import', import.meta.resolve('tsx'), '--conditions=osediff-source'];
-  return fork(file, [...args], { silent: true, execArgv: sources ? loader : [] });
+  const loader = (): string[] => [
+    '--import',
+    import.meta.resolve('tsx'),
+    '--conditions=osediff-source',
+  ];
+  return fork(file, [...args], { silent: true, execArgv: sources ? loader() : [] });
 }
