@@ -1,6 +1,7 @@
 /** @file The watcher's options: declared once, for the command line and the configuration file alike. */
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { extensionOf } from '../image/formats.ts';
 import { UsageError } from '../tensor/errors.ts';
 import type { Rule, WatchSettings } from '../watch/rule.ts';
 import { dataFolder } from '../weights/data-folder.ts';
@@ -11,10 +12,11 @@ import {
   upscaleOptions,
   type UpscaleFlags,
 } from './upscale-flags.ts';
+import { addWriteFlags, writeRules, type WriteFlags } from './write-flags.ts';
 import { logLevels, type LogLevel } from './watch-log.ts';
 
 /** What commander makes of them. Times in seconds, memory in MiB. */
-export interface WatchFlags extends UpscaleFlags {
+export interface WatchFlags extends UpscaleFlags, WriteFlags {
   readonly config?: string;
   readonly in?: string;
   readonly out?: string;
@@ -22,7 +24,6 @@ export interface WatchFlags extends UpscaleFlags {
   readonly done?: string;
   readonly delete?: true;
   readonly keep?: true;
-  readonly format?: keyof typeof endings;
   readonly http?: { readonly host: string; readonly port: number };
   readonly rest: number;
   readonly patience: number;
@@ -44,11 +45,11 @@ export interface GivenFlags {
   readonly given: ReadonlySet<string>;
 }
 
-/** Endings of results by the name of their format. */
-const endings = { png: '.png', jpeg: '.jpg', webp: '.webp', tiff: '.tif' } as const;
-
-/** The last of these that is said holds. */
-const originals = ['keep', 'delete', 'done'] as const;
+/** Of each group, what is said last takes the place of all that was said before. */
+const groups = [
+  ['keep', 'delete', 'done'],
+  ['scale', 'width', 'height', 'megapixels'],
+] as const;
 
 const seconds = numberBetween(0.05, 30 * 24 * 60 * 60);
 
@@ -68,13 +69,8 @@ export function addWatchFlags(command: Command): Command {
       ]),
     )
     .addOption(new Option('--delete', 'delete originals whose results are there').conflicts('done'))
-    .option('--done <folder>', 'move originals whose results are there')
-    .addOption(
-      new Option('--format <format>', "of the results (default: the input's)").choices(
-        Object.keys(endings),
-      ),
-    );
-  addUpscaleFlags(command);
+    .option('--done <folder>', 'move originals whose results are there');
+  addWriteFlags(addUpscaleFlags(command));
   return command
     .option('--http <[host:]port>', 'serve a status page, /metrics, /healthz and /readyz', address)
     .option('--on-done <command or URL>', 'told of each result')
@@ -135,8 +131,9 @@ export function merge(...layers: readonly GivenFlags[]): GivenFlags {
   const given = new Set<string>();
   let flags: Record<string, unknown> = { ...layers[0]!.flags };
   for (const layer of layers) {
-    const says = originals.some((name) => layer.given.has(name));
-    if (says) for (const name of originals) delete flags[name];
+    for (const group of groups) {
+      if (group.some((name) => layer.given.has(name))) for (const name of group) delete flags[name];
+    }
     for (const name of layer.given) {
       flags[name] = layer.flags[name as keyof WatchFlags];
       given.add(name);
@@ -168,9 +165,11 @@ export function ruleOf(flags: WatchFlags): Rule {
       done !== undefined
         ? { kind: 'move', folder: done }
         : { kind: flags.delete ? 'delete' : 'keep' },
-    ...(format !== undefined && { ending: endings[format] }),
+    ...(format !== undefined && { ending: extensionOf(format) }),
     model: modelOptions(flags),
     upscale: upscaleOptions(flags),
+    write: writeRules(flags),
+    captions: flags.promptFrom === 'file',
   };
 }
 

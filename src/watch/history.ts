@@ -12,6 +12,8 @@ export interface RecentPicture {
   readonly seconds: number;
   /** ISO 8601. */
   readonly at: string;
+  /** Whether there are previews of it. */
+  readonly previews: boolean;
 }
 
 /** How many of the last pictures are kept, with their previews. */
@@ -42,7 +44,8 @@ export class History {
     const now = this.#now();
     this.done++;
     const at = new Date(now).toISOString();
-    const picture = { id: this.#next++, in: event.in, file, output, width, height, seconds, at };
+    const shown = { in: event.in, file, output, width, height, seconds, at };
+    const picture = { id: this.#next++, ...shown, previews: previews !== undefined };
     this.#recent.unshift({ picture, previews });
     this.#recent.length = Math.min(this.#recent.length, kept);
     const minute = Math.floor(now / 60_000);

@@ -5,7 +5,7 @@ import { PathError } from '../tensor/errors.ts';
 import type { Folder } from './folder.ts';
 import type { History } from './history.ts';
 import type { Metrics } from './metrics.ts';
-import { pageCss, pageHtml, pageScript } from './page.ts';
+import { pageCss, pageHtml, pageIcon, pageScript } from './page.ts';
 import { obstacles, statusOf } from './status.ts';
 
 /** What is served. */
@@ -82,6 +82,8 @@ async function answer(
   switch (path) {
     case '/':
       return { type: 'text/html; charset=utf-8', body: pageHtml };
+    case '/icon.svg':
+      return { type: 'image/svg+xml', body: pageIcon };
     case '/page.css':
       return { type: 'text/css; charset=utf-8', body: pageCss };
     case '/page.js':

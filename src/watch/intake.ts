@@ -1,9 +1,11 @@
 /** @file From a file in the watched folder to a job in the queue: rest, decode, compare, enqueue. */
 import { join } from 'node:path';
+import { sidecarOf } from '../pipeline/sidecar.ts';
 import type { Context, IdentifiedRule } from './context.ts';
 import type { Failures } from './failures.ts';
-import { jobKey } from './identity.ts';
-import type { Checked } from './kinds.ts';
+import { jobKey, mannerOf } from './identity.ts';
+import type { Checked } from './kind.ts';
+import type { CheckTask } from './messages.ts';
 import type { KnownFiles } from './known.ts';
 import type { Originals } from './originals.ts';
 import { isWithin, type Places } from './places.ts';
@@ -59,6 +61,11 @@ export class Intake {
     return known.status !== 'done' || this.#stays;
   }
 
+  /** Captions lie beside pictures and are no inputs themselves. */
+  #isCaption(file: string): boolean {
+    return this.#desk.rule.rule.captions === true && /\.txt$/i.test(file);
+  }
+
   get #stays(): boolean {
     const { rule, places } = this.#desk;
     return rule.rule.originals.kind === 'keep' || !places.writable;
@@ -78,6 +85,7 @@ export class Intake {
 
   /** A file is there and looks like `stamp`. */
   async see(file: string, stamp: Stamp): Promise<void> {
+    if (this.#isCaption(file)) return;
     const before = this.#looking.get(file) ?? Promise.resolve();
     const look = before.then(() => this.#see(file, stamp)).catch(this.#trouble(file));
     this.#looking.set(file, look);
@@ -116,10 +124,9 @@ export class Intake {
   /** A file has rested: if it is still the same and decodes, it is complete. */
   async #check(file: string, stamp: Stamp): Promise<void> {
     if (!(await this.#unchanged(file, stamp))) return;
-    const path = join(this.#desk.places.in, file);
     let checked: Checked;
     try {
-      checked = await this.#context.checker.check(path, checkTime);
+      checked = await this.#context.checker.check(this.#task(file), checkTime);
     } catch (error) {
       if (await this.#unchanged(file, stamp)) await this.#refused(file, stamp, error);
       return;
@@ -127,6 +134,17 @@ export class Intake {
     if (!(await this.#unchanged(file, stamp))) return;
     await this.#deposit(file, stamp, checked);
     this.#settling.drop(file);
+  }
+
+  #task(file: string): CheckTask {
+    const { places, results, rule } = this.#desk;
+    const { program } = this.#context.settings;
+    return {
+      file: join(places.in, file),
+      result: results.nameOf(file),
+      manner: mannerOf(rule.rule),
+      ...(program !== undefined && { program }),
+    };
   }
 
   async #unchanged(file: string, stamp: Stamp): Promise<boolean> {
@@ -172,7 +190,7 @@ export class Intake {
   async #deposit(file: string, stamp: Stamp, checked: Checked): Promise<void> {
     const { rule, known, queue, state } = this.#desk;
     const { log, wake } = this.#context;
-    const key = jobKey(checked.sha256, rule);
+    const key = jobKey(checked, rule);
     const before = known.get(file);
     const prior = before?.status === 'done' ? before.key || before.prior : before?.prior;
     if (queue.has(key)) {
@@ -185,11 +203,15 @@ export class Intake {
       await this.dispose(file, stamp, key);
       return;
     }
+    const { sha256, bytes, width, height } = checked;
     const record: JobRecord = {
       key,
       file,
       stamp,
-      ...checked,
+      sha256,
+      bytes,
+      width,
+      height,
       failures: [],
       interrupted: 0,
       notBefore: 0,
@@ -222,19 +244,28 @@ export class Intake {
 
   /** The result of a file is there: the file stays, goes, or is moved, as the rule says. */
   async dispose(file: string, stamp: Stamp, key: string): Promise<void> {
-    const { rule, places, originals, known } = this.#desk;
+    const { rule, places, known } = this.#desk;
     const wanted = rule.rule.originals;
     if (wanted.kind === 'keep' || !places.writable) {
       await known.keep(file, stamp, key);
       return;
     }
     known.set(file, { stamp, key, status: 'done' });
-    const gone =
-      wanted.kind === 'delete'
-        ? await originals.delete(file, stamp)
-        : (await originals.moveTo(places.done!, file, stamp)) !== undefined;
+    const gone = await this.#take(file, stamp);
+    const caption = rule.rule.captions ? sidecarOf(file) : undefined;
+    if (gone && caption !== undefined) {
+      const beside = await stampOf(join(places.in, caption));
+      if (beside !== undefined) await this.#take(caption, beside);
+    }
     known.forget(file);
     if (!gone) void this.look(file); // not awaited: a look may have brought us here
+  }
+
+  /** Deletes an original or moves it. @returns false when another file has its name by now */
+  async #take(file: string, stamp: Stamp): Promise<boolean> {
+    const { rule, places, originals } = this.#desk;
+    if (rule.rule.originals.kind === 'delete') return originals.delete(file, stamp);
+    return (await originals.moveTo(places.done!, file, stamp)) !== undefined;
   }
 
   /** A look that failed is no end: the next sweep looks again. */

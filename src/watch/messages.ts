@@ -1,30 +1,37 @@
 /** @file What the watcher and its worker processes say to each other. */
-import type { UpscaleOptions, UpscalerOptions } from '../pipeline/types.ts';
-import type { Checked, Upscaled } from './kinds.ts';
+import type { Rule } from './rule.ts';
+import type { Checked, Upscaled } from './kind.ts';
 
-/** A file to be upscaled to a hidden file in the results' folder. */
-export interface UpscaleTask {
+/** How a file is upscaled: what of its rule concerns the file alone. */
+export type Manner = Pick<Rule, 'model' | 'upscale' | 'write' | 'captions'>;
+
+/** A file to be read to its end. */
+export interface CheckTask {
   /** Absolute. */
   readonly file: string;
-  /** Absolute; its ending says the format. */
+  /** A name with the ending that its result will have. */
   readonly result: string;
-  readonly model: UpscalerOptions;
-  readonly upscale: Omit<UpscaleOptions, 'onProgress' | 'signal'>;
+  readonly manner: Manner;
+  /** See `WatchSettings`. */
+  readonly program?: string;
+}
+
+/** A file to be upscaled to a hidden file in the results' folder. */
+export interface UpscaleTask extends CheckTask {
+  /** Begin anew, whatever an earlier try has left. */
+  readonly fresh: boolean;
   /** Longest edge of the previews that are wanted, in pixels; none without. */
   readonly previews?: number;
 }
 
 /** A result, and what the status page shows of it. */
 export interface UpscaledFile extends Upscaled {
-  /** Where it was computed: `cpu`, `cuda:0`, `webgpu`. */
-  readonly device: string;
-  readonly precision: string;
   /** WebP in base64. */
   readonly previews?: { readonly before: string; readonly after: string };
 }
 
 export type WorkerRequest =
-  | { readonly kind: 'check'; readonly id: number; readonly file: string }
+  | { readonly kind: 'check'; readonly id: number; readonly task: CheckTask }
   | { readonly kind: 'upscale'; readonly id: number; readonly task: UpscaleTask };
 
 /** An error that crosses the border between processes. */

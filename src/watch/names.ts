@@ -1,6 +1,7 @@
 /** @file File names: which are temporary, what a result is called, and how long a name may be. */
 import { createHash } from 'node:crypto';
 import { basename, dirname, extname, join } from 'node:path';
+import { isPicturePath } from '../pipeline/inputs.ts';
 
 /** What a hidden folder of ours begins with, whatever it lies in. */
 export const hiddenName = '.osediff';
@@ -17,18 +18,29 @@ export function isIgnored(name: string): boolean {
   return name.startsWith('.') || temporary.test(name) || system.test(name);
 }
 
-/** Endings under which results are written. */
-const writable = /\.(png|jpe?g|webp|tiff?)$/i;
+/** Endings of films; whatever else there is may be a picture, which its content tells. */
+const filmEnding = /^\.(mp4|m4v|mov|mkv|webm|avi|mpe?g|m2?ts|mts|mxf|wmv|flv|ogv|3gp)$/i;
+
+/** Whether a file is taken for a film, by its name. */
+export function isFilm(file: string): boolean {
+  return filmEnding.test(extname(file));
+}
+
+/** Containers that films are written to; any other becomes Matroska, which holds the most. */
+const container = /^\.(mkv|webm|mp4|m4v|mov|avi|ts|mts|m2ts|mxf)$/i;
 
 /**
  * The name of a result below the results' folder.
  *
  * @param file the input's path below its folder
- * @param ending such as `.png`; without it the input's own is kept where it can be written
+ * @param ending of pictures, such as `.png`; without it, and for films, the input's own is kept where
+ *   it can be written
  */
 export function resultName(file: string, ending?: string): string {
   const own = extname(file);
-  const wanted = ending ?? (writable.test(own) ? own : '.png');
+  const ofPicture = (): string => ending ?? (isPicturePath(file) ? own : '.png');
+  const ofFilm = (): string => (container.test(own) ? own : '.mkv');
+  const wanted = isFilm(file) ? ofFilm() : ofPicture();
   if (wanted === own) return file;
   const stem = basename(file, own);
   return join(dirname(file), fitName(stem, wanted));

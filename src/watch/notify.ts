@@ -3,10 +3,9 @@ import { execFile } from 'node:child_process';
 
 /** Speaks to the service manager. */
 export interface Notifier {
+  /** From here on signs of life are sent, where the manager wants them. */
   ready(): void;
   stopping(): void;
-  /** Ends the watchdog's signs of life. */
-  end(): void;
 }
 
 /**
@@ -19,21 +18,24 @@ export function createNotifier(
   env: NodeJS.ProcessEnv = process.env,
 ): Notifier {
   const active = env['NOTIFY_SOCKET'] !== undefined;
+  const watchdog = Number(env['WATCHDOG_USEC'] ?? 0) / 1000;
+  let timer: NodeJS.Timeout | undefined;
   const send = (...args: readonly string[]): void => {
     // Node has no datagram sockets of this kind; without the program nobody listens anyway.
     if (active) execFile('systemd-notify', args, { env }, () => undefined);
   };
-  const watchdog = Number(env['WATCHDOG_USEC'] ?? 0) / 1000;
-  const timer =
-    active && watchdog > 0
-      ? setInterval(() => {
-          if (isAlive()) send('WATCHDOG=1');
-        }, watchdog / 3)
-      : undefined;
-  timer?.unref();
   return {
-    ready: () => send('--ready', '--status=watching'),
-    stopping: () => send('STOPPING=1'),
-    end: () => clearInterval(timer),
+    ready() {
+      send('--ready', '--status=watching');
+      if (!active || !(watchdog > 0)) return;
+      timer = setInterval(() => {
+        if (isAlive()) send('WATCHDOG=1');
+      }, watchdog / 3);
+      timer.unref();
+    },
+    stopping() {
+      clearInterval(timer);
+      send('STOPPING=1');
+    },
   };
 }

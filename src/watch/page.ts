@@ -7,6 +7,7 @@ export const pageHtml: string = `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>osediff watch</title>
+<link rel="icon" href="icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="page.css">
 <script src="page.js" type="module"></script>
 </head>
@@ -30,6 +31,13 @@ export const pageHtml: string = `<!doctype html>
 <noscript>This page needs JavaScript; the same figures are at /metrics.</noscript>
 </body>
 </html>
+`;
+
+/** Served as `/icon.svg`: a small square that grows. */
+export const pageIcon: string = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">
+<rect x="1" y="1" width="14" height="14" rx="2" fill="#2a78d0"/>
+<rect x="3" y="8" width="5" height="5" fill="#fff"/>
+<path d="M9 7l4-4M9.5 3H13v3.5" stroke="#fff" fill="none"/></svg>
 `;
 
 /** Served as `/page.css`. */
@@ -113,15 +121,15 @@ function showFailure({ folder, id, file, reason, at }) {
   return make('li', '', text, button);
 }
 
-function showPicture({ id, file, output, width, height, seconds, at }) {
+function showPicture({ id, file, output, width, height, seconds, at, previews }) {
   const image = (which, caption) => {
     const img = make('img');
     img.src = 'preview/' + id + '/' + which;
     img.alt = caption + ': ' + file;
     return make('figure', '', img, make('figcaption', '', caption));
   };
-  const box = make('div', 'picture', make('div', 'pair', image('before', 'Before'), image('after', 'After')),
-    make('div', 'name', file),
+  const pair = previews ? [make('div', 'pair', image('before', 'Before'), image('after', 'After'))] : [];
+  const box = make('div', 'picture', ...pair, make('div', 'name', file),
     make('div', 'note name', width + '×' + height + ' in ' + seconds.toFixed(1) + ' s, ' + when(at)),
     make('div', 'note path', output));
   box.dataset.id = id;

@@ -4,17 +4,20 @@ import { join } from 'node:path';
 import type { Context } from './context.ts';
 import type { Executor } from './executor.ts';
 import type { Desk, Intake } from './intake.ts';
-import type { UpscaledFile } from './messages.ts';
+import { mannerOf } from './identity.ts';
+import type { UpscaledFile, UpscaleTask } from './messages.ts';
 import { codeOf } from './moves.ts';
 import type { Pause } from './pause.ts';
 import type { Waiting } from './queue.ts';
 import type { JobRecord } from './record.ts';
 import { sidecarOf } from './sidecar.ts';
 import { stampOf } from './stamp.ts';
-import { isEnvironment, WorkerError } from './worker-process.ts';
+import { isEnvironment, type FailureClass, WorkerError } from './worker-process.ts';
 
 /** A file is given up when the program ended so often while it was upscaled: it may be the cause. */
 const mostInterruptions = 25;
+/** So many processes down in a row are suspicious. */
+const suspicious = 5;
 /** Longest edge of previews, in pixels. */
 const previewEdge = 320;
 
@@ -25,6 +28,8 @@ export class Processing {
   readonly #intake: Intake;
   readonly #pause: Pause;
   readonly #executor: Executor;
+  /** Tries since the last result that brought down their process. */
+  #downInARow = 0;
   /** Files under way and how far each is, 0 to 1. */
   readonly progress: Map<string, number> = new Map();
 
@@ -112,12 +117,16 @@ export class Processing {
     const handle = await open(path, 'r').catch(() => undefined);
     let result: UpscaledFile;
     try {
-      const { http } = this.#context.settings;
-      const { model, upscale } = rule.rule;
-      result = await this.#executor.upscale(
-        { file: path, result: part, model, upscale, ...(http && { previews: previewEdge }) },
-        (fraction) => this.progress.set(file, fraction),
-      );
+      const { http, program } = this.#context.settings;
+      const task: UpscaleTask = {
+        file: path,
+        result: part,
+        manner: mannerOf(rule.rule),
+        fresh: record.failures.length > 0,
+        ...(program !== undefined && { program }),
+        ...(http && { previews: previewEdge }),
+      };
+      result = await this.#executor.upscale(task, (fraction) => this.progress.set(file, fraction));
       const after = await handle?.stat({ bigint: true });
       const untouched = after && `${after.size}:${after.mtimeNs}` === record.stamp;
       const there = await stampOf(path);
@@ -188,10 +197,15 @@ export class Processing {
       this.#stop(failure.message, failure.code);
       return;
     }
+    // One picture may bring down its process, several in a row hardly: the trouble may be elsewhere,
+    // and a folder of good pictures is not to be given up while nobody looks.
+    this.#downInARow = isDown(failure.class) ? this.#downInARow + 1 : 0;
+    if (this.#downInARow >= suspicious) this.#stop(failure.message);
     const failures = [...record.failures, failure.message];
     log.warn({ file: record.file, reason: failure.message, try: failures.length }, 'try failed');
     if (failures.length >= settings.tries) {
-      await this.#giveUp(record, `${failure.message} (${failures.length} tries)`, failure.class);
+      const tries = failures.length === 1 ? '1 try' : `${failures.length} tries`;
+      await this.#giveUp(record, `${failure.message} (${tries})`, failure.class);
       return;
     }
     const wait = settings.retryAfter * 6 ** (failures.length - 1);
@@ -221,8 +235,14 @@ export class Processing {
   }
 
   #resume(): void {
+    this.#downInARow = 0;
     if (this.#pause.clear()) this.#context.log.info({ in: this.#desk.places.in }, 'goes on');
   }
+}
+
+/** Whether a failure brought down, or had to, the process that the file was in. */
+function isDown(kind: FailureClass): boolean {
+  return kind === 'crash' || kind === 'memory' || kind === 'time' || kind === 'device';
 }
 
 /** An error of our own side, as when publishing, as a failure. */

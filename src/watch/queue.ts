@@ -55,6 +55,12 @@ export class JobQueue {
     return next;
   }
 
+  /** Keys of the waiting jobs whose files are such. */
+  keysOf(isSuch: (file: string) => boolean): readonly string[] {
+    const such = [...this.#waiting.values()].filter(({ file }) => isSuch(file));
+    return such.map(({ key }) => key);
+  }
+
   /** The first files that wait. */
   first(count: number): readonly string[] {
     const files: string[] = [];

@@ -21,6 +21,11 @@ export class Results {
     this.hidden = join(out, `${hiddenName}-${state.id}`);
   }
 
+  /** The name of a file's result, were nothing in its place. */
+  nameOf(file: string): string {
+    return join(this.#out, resultName(file, this.#ending));
+  }
+
   /** Where the result of a job is written while it is unfinished. */
   async part({ key, file }: JobRecord): Promise<string> {
     await mkdir(this.hidden, { recursive: true });
@@ -41,7 +46,7 @@ export class Results {
   ): Promise<JobRecord> {
     const { size: bytes } = await stat(part);
     const old = record.replaces === undefined ? undefined : await this.#state.done(record.replaces);
-    const name = join(this.#out, resultName(record.file, this.#ending));
+    const name = this.nameOf(record.file);
     for (;;) {
       const replace = await isOwn(name, record, old);
       const n = replace ? 1 : await firstFree((n) => isFree(numbered(name, n)));
@@ -79,7 +84,7 @@ export class Results {
 
   /** A result with this key that lies in its place though the state does not know of it. */
   async find(key: string, file: string): Promise<Published | undefined> {
-    const target = join(this.#out, resultName(file, this.#ending));
+    const target = this.nameOf(file);
     const sidecar = await readSidecar(target);
     const bytes = (sidecar?.['output'] as { bytes?: unknown } | undefined)?.bytes;
     if (sidecar?.['key'] !== key || typeof bytes !== 'number') return undefined;
@@ -87,11 +92,11 @@ export class Results {
     return { part: '', target, bytes, sidecar, replace: false };
   }
 
-  /** Removes what was left unfinished, but for the parts of these jobs. */
-  async clean(keep: readonly JobRecord[] = []): Promise<void> {
-    const kept = new Set(keep.map(({ published }) => published && basename(published.part)));
+  /** Removes what was left unfinished, but for what belongs to the jobs with these keys. */
+  async clean(keep: ReadonlySet<string>): Promise<void> {
     for (const name of await namesIn(this.hidden)) {
-      if (!kept.has(name)) await rm(join(this.hidden, name), { recursive: true, force: true });
+      const [key = ''] = /[0-9a-f]{64}/.exec(name) ?? [];
+      if (!keep.has(key)) await rm(join(this.hidden, name), { recursive: true, force: true });
     }
     await rmdir(this.hidden).catch(() => undefined); // others' files stay, and the folder with them
   }

@@ -1,5 +1,6 @@
 /** @file What the watcher is asked to do: its rules and settings. */
 import type { UpscaleOptions, UpscalerOptions } from '../pipeline/types.ts';
+import type { WriteRules } from '../pipeline/write-rules.ts';
 
 /** What becomes of an input when its result is there. */
 export type Originals =
@@ -16,10 +17,14 @@ export interface Rule {
   /** Gets what cannot be upscaled. @default `FAILED` in the watched folder */
   readonly failed?: string;
   readonly originals: Originals;
-  /** Ending of the results, such as `.png`. @default the input's own */
+  /** Ending of results that are pictures, such as `.png`. @default the input's own */
   readonly ending?: string;
   readonly model: UpscalerOptions;
   readonly upscale: Omit<UpscaleOptions, 'onProgress' | 'signal'>;
+  /** How results are written. @default {} */
+  readonly write?: WriteRules;
+  /** The text beside each picture stands before the prompt; such texts are no inputs. @default false */
+  readonly captions?: boolean;
 }
 
 /** Settings of the whole watcher. Times in milliseconds. */
@@ -41,7 +46,7 @@ export interface WatchSettings {
   readonly tries?: number;
   /** Before the second try; each later one waits six times as long. @default 5000 */
   readonly retryAfter?: number;
-  /** Most time for one picture. @default 7200000 */
+  /** Most time for one picture, or without a new frame of a film. @default 7200000 */
   readonly timeLimit?: number;
   /** Most memory of the process that upscales, in bytes. @default 3/4 of the machine's */
   readonly memory?: number;
@@ -50,12 +55,14 @@ export interface WatchSettings {
   /** Commands or http(s) addresses that are told of results and failures. */
   readonly onDone?: string;
   readonly onFailed?: string;
+  /** The program's own file, whose `video` command takes films; without it they are refused. */
+  readonly program?: string;
   /** The file that runs in the worker processes; tests have one of their own. */
   readonly workerFile?: string;
 }
 
 /** Settings that have no default. */
-type Optional = 'http' | 'onDone' | 'onFailed' | 'workerFile';
+type Optional = 'http' | 'onDone' | 'onFailed' | 'program' | 'workerFile';
 
 /** Settings with every default filled in. */
 export type FullSettings = Required<Omit<WatchSettings, Optional>> & Pick<WatchSettings, Optional>;

@@ -1,8 +1,16 @@
 /** @file The inside of a worker process: checks and upscales files as it is told, and reports its memory. */
 import { writeFileSync } from 'node:fs';
 import type { Upscaler, UpscalerOptions } from '../pipeline/types.ts';
-import { kindOf, type Manner } from './kinds.ts';
-import type { UpscaledFile, UpscaleTask, WorkerReply, WorkerRequest } from './messages.ts';
+import { filmMemory } from './film.ts';
+import { Refused } from './kind.ts';
+import { kindOf } from './kinds.ts';
+import type {
+  UpscaledFile,
+  UpscaleTask,
+  WorkerFailure,
+  WorkerReply,
+  WorkerRequest,
+} from './messages.ts';
 
 /** Loads a model. */
 type Load = (options: UpscalerOptions) => Promise<Upscaler>;
@@ -23,17 +31,14 @@ export function serveWorker(load: Load): void {
   };
   dieWithParent();
   setInterval(() => {
-    if (busy > 0) send({ kind: 'memory', bytes: process.memoryUsage.rss() });
+    if (busy > 0) send({ kind: 'memory', bytes: process.memoryUsage.rss() + filmMemory() });
   }, reportEvery).unref();
   process.on('message', (request: WorkerRequest) => {
     busy++;
     answer(request, model, send)
-      .catch((error: unknown) => {
-        const setup = model.isAtFault(error);
-        const { name, message } = error instanceof Error ? error : new Error(String(error));
-        const failure = { name, message, ...systemError(error), setup };
-        send({ kind: 'failed', id: request.id, failure });
-      })
+      .catch((error: unknown) =>
+        send({ kind: 'failed', id: request.id, failure: failureOf(error) }),
+      )
       .finally(() => busy--);
   });
   send({ kind: 'ready' });
@@ -44,25 +49,20 @@ async function answer(
   model: OneModel,
   send: (reply: WorkerReply) => void,
 ): Promise<void> {
-  const { id } = request;
+  const { id, task } = request;
+  const kind = kindOf(task.file);
   if (request.kind === 'check') {
-    send({ kind: 'checked', id, value: await kindOf(request.file).check(request.file) });
+    const value = await kind.check(task).catch((cause: unknown) => {
+      throw new Refused('the file was refused', { cause });
+    });
+    send({ kind: 'checked', id, value });
     return;
   }
-  const { task } = request;
-  const { width, height } = await kindOf(task.file).upscale(task.file, task.result, {
-    load: () => model.get(task.model),
-    upscale: task.upscale,
-    listener: {
-      onProgress: (_, { phase, done, total }) => {
-        if (phase === 'tiles') send({ kind: 'progress', id, fraction: done / Math.max(1, total) });
-      },
-    },
+  const upscaled = await kind.upscale(request.task, {
+    load: () => model.get(task.manner.model),
+    onProgress: (fraction) => send({ kind: 'progress', id, fraction }),
   });
-  const previews = await previewsOf(task);
-  const { device, precision } = (await model.get(task.model)).model;
-  const value: UpscaledFile = { width, height, device, precision, ...previews };
-  send({ kind: 'upscaled', id, value });
+  send({ kind: 'upscaled', id, value: { ...upscaled, ...(await previewsOf(request.task)) } });
 }
 
 /** Previews are a pleasure only: a result without them is a result. */
@@ -84,16 +84,13 @@ async function previewsOf(task: UpscaleTask): Promise<Pick<UpscaledFile, 'previe
 }
 
 interface OneModel {
-  get: (options: UpscalerOptions) => ReturnType<Manner['load']>;
-  /** Whether an error says that the model or its options cannot be used, whatever the file. */
-  isAtFault(error: unknown): boolean;
+  get(options: UpscalerOptions): Promise<Upscaler>;
 }
 
 /** Keeps the last model loaded; another takes its place. */
 function oneModel(load: Load): OneModel {
   let key = '';
   let loading: Promise<Upscaler> | undefined;
-  const faults = new WeakSet<object>();
   return {
     async get(options) {
       const wanted = JSON.stringify(options);
@@ -101,17 +98,10 @@ function oneModel(load: Load): OneModel {
         await loading?.then((upscaler) => upscaler.dispose()).catch(() => undefined);
         key = wanted;
         loading = load(options);
-        loading.catch((error: unknown) => {
-          loading = undefined;
-          if (error instanceof Error) faults.add(error);
-        });
+        loading.catch(() => (loading = undefined));
       }
       const upscaler = await loading;
       return { ...upscaler, dispose: async () => undefined }; // a batch disposes of its own
-    },
-    isAtFault(error) {
-      if (!(error instanceof Error)) return false;
-      return faults.has(error) || error.name === 'UsageError' || error.name === 'ConfigError';
     },
   };
 }
@@ -128,6 +118,15 @@ function dieWithParent(): void {
   } catch {
     // not Linux, or not allowed
   }
+}
+
+/** An error as it is told to the watcher: what was refused, for what it was refused for. */
+function failureOf(thrown: unknown): WorkerFailure {
+  const refused = thrown instanceof Refused;
+  const reason = refused ? thrown.cause : thrown;
+  const error = reason instanceof Error ? reason : new Error(String(reason));
+  const { name, message } = error;
+  return { name, message, ...systemError(error), setup: !refused };
 }
 
 /** The file system's code, and what it is about, in an error or its causes. */

@@ -13,7 +13,7 @@ interface Times {
 export function sidecarOf(
   record: JobRecord,
   { rule, modelHash, loraHashes }: IdentifiedRule,
-  { width, height, device, precision }: UpscaledFile,
+  { width, height, device }: UpscaledFile,
   { started, finished }: Times,
 ): Readonly<Record<string, unknown>> {
   const loras = (rule.model.loras ?? []).map((lora, i) => {
@@ -21,13 +21,25 @@ export function sidecarOf(
     return { file: path, sha256: loraHashes[i], strength };
   });
   const { file, sha256, bytes } = record;
+  const { model = 'compact', loras: _, ...rest } = rule.model;
   return {
     program: 'osediff',
     key: record.key,
-    input: { file, sha256, bytes, width: record.width, height: record.height },
+    input: {
+      file,
+      sha256,
+      bytes,
+      ...(record.width > 0 && { width: record.width, height: record.height }),
+    },
     output: { width, height },
-    model: { name: rule.model.model ?? 'compact', sha256: modelHash, device, precision, loras },
-    options: rule.upscale,
+    model: {
+      name: model,
+      sha256: modelHash,
+      ...rest,
+      ...(device !== undefined && { device }),
+      loras,
+    },
+    options: { ...rule.upscale, ...rule.write },
     times: {
       found: record.added,
       started: new Date(started).toISOString(),

@@ -100,15 +100,14 @@ export async function watch(given: WatchSettings, host: WatchHost): Promise<void
     notifier.ready();
     await turns.run();
     log.info('stopping');
-    notifier.stopping();
   } finally {
     end.abort();
+    notifier.stopping();
     // Killing the processes ends what is under way; it goes back into the queue.
     await Promise.all([checker.close(), executor.end()]);
     await turns?.ended();
     await Promise.all(folders.map((folder) => folder.stopLooking()));
     for (const close of ends.reverse()) await close();
-    notifier.end();
   }
   log.info('stopped');
 }

@@ -1,8 +1,15 @@
 /** @file A worker process seen from outside: started when needed, limited, and replaced when it dies. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Checked } from './kinds.ts';
-import type { UpscaledFile, UpscaleTask, WorkerReply, WorkerRequest } from './messages.ts';
+import type { Checked } from './kind.ts';
+import type {
+  CheckTask,
+  UpscaledFile,
+  UpscaleTask,
+  WorkerReply,
+  WorkerRequest,
+} from './messages.ts';
+import { isFilm } from './names.ts';
 
 /** Why a request failed, for those who decide what to do about it. */
 export type FailureClass =
@@ -11,6 +18,8 @@ export type FailureClass =
   /** The process died of it. */
   | 'crash'
   | 'memory'
+  /** The device failed while it was upscaled; the process is replaced. */
+  | 'device'
   | 'time'
   /** The model or its options, or a process that does not even start: no file's fault. */
   | 'setup'
@@ -47,7 +56,7 @@ export interface WorkerOptions {
 interface Pending {
   readonly resolve: (value: never) => void;
   readonly reject: (error: WorkerError) => void;
-  readonly onProgress: ((fraction: number) => void) | undefined;
+  readonly onProgress: (fraction: number) => void;
   readonly request: Request;
 }
 
@@ -78,11 +87,16 @@ export class WorkerProcess {
   }
 
   /** Reads a file to its end. @throws WorkerError */
-  check(file: string, timeLimit: number): Promise<Checked> {
-    return this.#queue({ kind: 'check', file }, timeLimit);
+  check(task: CheckTask, timeLimit: number): Promise<Checked> {
+    return this.#queue({ kind: 'check', task }, timeLimit);
   }
 
-  /** Upscales a file. @throws WorkerError */
+  /**
+   * Upscales a file.
+   *
+   * @param timeLimit for a picture in all, for a film without progress; in ms
+   * @throws WorkerError
+   */
   upscale(
     task: UpscaleTask,
     timeLimit: number,
@@ -132,9 +146,14 @@ export class WorkerProcess {
     const timer = setTimeout(() => {
       this.#die('time', `took longer than ${Math.round(timeLimit / 1000)} s`);
     }, timeLimit);
+    const film = isFilm(request.task.file);
+    const progress = (fraction: number): void => {
+      if (film) timer.refresh();
+      onProgress?.(fraction);
+    };
     try {
       return await new Promise<T>((resolve, reject) => {
-        this.#pending = { id, call: { resolve, reject, onProgress, request } };
+        this.#pending = { id, call: { resolve, reject, onProgress: progress, request } };
         child.send({ ...request, id } satisfies WorkerRequest, (error) => {
           if (error) this.#die('crash', `cannot be reached (${error.message})`);
         });
@@ -152,6 +171,7 @@ export class WorkerProcess {
     this.#chatter = '';
     const child = fork(this.#options.file ?? defaultFile, [], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      serialization: 'advanced', // JSON has no Infinity, which lifts limits
     });
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#chatter = (this.#chatter + text).slice(-2000); // a crash says last what it died of
@@ -175,9 +195,12 @@ export class WorkerProcess {
       }
     } else if (reply.id === this.#pending?.id) {
       const { call } = this.#pending;
-      if (reply.kind === 'progress') call.onProgress?.(reply.fraction);
-      else if (reply.kind === 'failed') call.reject(failureOf(reply, call.request));
-      else call.resolve(reply.value as never);
+      if (reply.kind === 'progress') call.onProgress(reply.fraction);
+      else if (reply.kind === 'failed') {
+        const failure = failureOf(reply, call.request);
+        call.reject(failure);
+        if (failure.class === 'device') this.#die('stopped', 'is replaced');
+      } else call.resolve(reply.value as never);
     }
   }
 
@@ -208,7 +231,7 @@ export class WorkerProcess {
 }
 
 type Request =
-  | { readonly kind: 'check'; readonly file: string }
+  | { readonly kind: 'check'; readonly task: CheckTask }
   | { readonly kind: 'upscale'; readonly task: UpscaleTask };
 
 /** Codes by which disks and shares say that they are in trouble, or that we may not use them. */
@@ -248,10 +271,13 @@ export function isEnvironment(
 }
 
 function failureOf(
-  { failure: { message, code, path, setup } }: WorkerReply & { kind: 'failed' },
-  request: Request,
+  { failure: { name, message, code, path, setup } }: WorkerReply & { kind: 'failed' },
+  { task }: Request,
 ): WorkerError {
-  const input = request.kind === 'check' ? request.file : request.task.file;
-  const disk = isEnvironment(code, path, input);
-  return new WorkerError(disk ? 'disk' : setup ? 'setup' : 'refused', message, code);
+  const kind = (): FailureClass => {
+    if (isEnvironment(code, path, task.file)) return 'disk';
+    if (setup) return 'setup';
+    return name === 'DeviceError' ? 'device' : 'refused';
+  };
+  return new WorkerError(kind(), message, code);
 }

@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { makePicture, type Picture } from '../../src/image/picture.ts';
-import { FormatError, WeightError } from '../../src/tensor/errors.ts';
+import { DeviceError, FormatError, WeightError } from '../../src/tensor/errors.ts';
 import { serveWorker } from '../../src/watch/serve-worker.ts';
 import { nearestLoader } from './nearest-upscaler.ts';
 import { widths } from './stand-in.ts';
@@ -16,6 +16,7 @@ const hoard: Buffer[] = [];
 function before({ width }: Picture): void {
   if (width === widths.crashes) process.kill(process.pid, 'SIGSEGV');
   if (width === widths.refused) throw new FormatError('a picture of a kind that no model likes');
+  if (width === widths.failsDevice) throw new DeviceError('the device is out of memory');
   if (width === widths.hoards) {
     for (let i = 0; i < 40; i++) hoard.push(Buffer.alloc(16 * 2 ** 20, 1));
   }

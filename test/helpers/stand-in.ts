@@ -8,6 +8,7 @@ export const widths = {
   hoards: 23,
   hangs: 24,
   refusedUntilFlag: 25,
+  failsDevice: 26,
 } as const;
 
 /** The module of the process in which the stand-in works. */

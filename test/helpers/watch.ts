@@ -108,13 +108,19 @@ export async function until(
   }
 }
 
-/** Files below a folder, hidden ones too, by their paths with `/`. */
+/** Files below a folder, hidden ones too, by their paths with `/`; they may come and go meanwhile. */
 export function filesBelow(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => statSync(join(folder, name)).isFile())
-    .map((name) => name.replaceAll('\\', '/'))
-    .sort();
+  for (;;) {
+    try {
+      if (!existsSync(folder)) return [];
+      return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .filter((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.isFile())
+        .map((name) => name.replaceAll('\\', '/'))
+        .sort();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
 }
 
 /** Results below a folder: no sidecars, nothing hidden. */

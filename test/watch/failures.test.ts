@@ -58,7 +58,7 @@ test.serial('what is no picture is failed under its own name, with the reason', 
   t.regex(reasons[0]!, /got an empty file/);
   t.regex(reasons[1]!, /got text/);
   t.regex(reasons[2]!, /got text/);
-  t.regex(reasons[3]!, /got a video/);
+  t.regex(reasons[3]!, /got a film/);
   t.regex(reasons[4]!, /truncated/);
   t.true(performance.now() - start > quick.patience, 'they had their time');
   await untilResults(t, folders.out, ['good.png']);
@@ -76,19 +76,16 @@ test.serial('another bad file of the same name fails beside the first', async (t
   t.is(readFileSync(join(folders.failed, 'a-2.png'), 'utf8'), 'two');
 });
 
-test.serial.skip(
-  'a failed file that turns out to be unfinished is taken back (not steady on a busy machine yet)',
-  async (t) => {
-    const folders = watchFolders(t);
-    const whole = readFileSync(await drawPicture(join(folders.root, 'whole.png'), 64, 64));
-    writeFileSync(join(folders.in, 'slow.png'), whole.subarray(0, 100));
-    startWatching(t, [ruleFor(folders)]);
-    await untilFailed(t, folders.failed, ['slow.png']);
-    appendFileSync(join(folders.failed, 'slow.png'), whole.subarray(100)); // the upload goes on
-    await untilResults(t, folders.out, ['slow.png']);
-    t.deepEqual(filesBelow(folders.failed), []);
-  },
-);
+test.serial('a failed file that turns out to be unfinished is taken back', async (t) => {
+  const folders = watchFolders(t);
+  const whole = readFileSync(await drawPicture(join(folders.root, 'whole.png'), 64, 64));
+  writeFileSync(join(folders.in, 'slow.png'), whole.subarray(0, 100));
+  startWatching(t, [ruleFor(folders)]);
+  await untilFailed(t, folders.failed, ['slow.png']);
+  appendFileSync(join(folders.failed, 'slow.png'), whole.subarray(100)); // the upload goes on
+  await untilResults(t, folders.out, ['slow.png']);
+  t.deepEqual(filesBelow(folders.failed), []);
+});
 
 test.serial('a picture that the model refuses is tried again, then fails', async (t) => {
   const folders = watchFolders(t);
@@ -115,7 +112,23 @@ const costsOneFile = test.macro<[number, RegExp, Parameters<typeof startWatching
 });
 test.serial(costsOneFile, widths.crashes, /ended with signal SIGSEGV/);
 test.serial(costsOneFile, widths.hoards, /more memory than 400 MiB/, { memory: 400 * 2 ** 20 });
+test.serial(costsOneFile, widths.failsDevice, /out of memory \(2 tries\)/);
 test.serial(costsOneFile, widths.hangs, /longer than 3 s/, { timeLimit: 3000 });
+
+test.serial(
+  'many that bring down their process one after another pause it, yet all are given up',
+  async (t) => {
+    const folders = watchFolders(t);
+    for (let i = 0; i < 6; i++) {
+      await drawPicture(join(folders.in, `${i}.png`), widths.failsDevice, 4 + i);
+    }
+    const running = startWatching(t, [ruleFor(folders)], { tries: 1 });
+    await until(t, 'a pause', () => pauses(running).length > 0);
+    await until(t, 'five', () => filesBelow(folders.failed).length === 2 * 5);
+    await until(t, 'the last', () => filesBelow(folders.failed).length === 2 * 6);
+    t.pass();
+  },
+);
 
 test.serial('a model that cannot be loaded pauses, and costs no file', async (t) => {
   const folders = watchFolders(t);

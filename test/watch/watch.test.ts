@@ -15,6 +15,7 @@ import { drawPicture, writeText } from '../helpers/picture-files.ts';
 import {
   filesBelow,
   inputsBelow,
+  resultsBelow,
   ruleFor,
   sidecar,
   startWatching,
@@ -219,10 +220,23 @@ test.serial('names of 255 bytes and of any script keep their results apart', asy
   });
   const other = watchFolders(t);
   await drawPicture(join(other.in, long), 8, 6);
-  startWatching(t, [ruleFor(other, { ending: '.webp.tiff'.slice(5) })]);
-  await until(t, 'a shortened name', () => filesBelow(other.out).length === 2);
-  const [name = ''] = filesBelow(other.out).filter((file) => file.endsWith('.tiff'));
+  startWatching(t, [ruleFor(other, { ending: '.tiff' })]);
+  await until(t, 'a shortened name', () => resultsBelow(other.out).length === 1);
+  const [name = ''] = resultsBelow(other.out);
   t.true(Buffer.byteLength(name) <= 255 && name.startsWith('写真写真'));
+});
+
+test.serial('captions beside pictures are waited for, used, and no inputs', async (t) => {
+  const folders = watchFolders(t);
+  const rule = ruleFor(folders, { captions: true, originals: { kind: 'delete' } });
+  await drawPicture(join(folders.in, 'a.png'));
+  const { log } = startWatching(t, [rule], { patience: 20_000 });
+  await sleep(500);
+  writeText(join(folders.in, 'a.txt'), 'leaves');
+  await untilResults(t, folders.out, ['a.png']);
+  await until(t, 'both are gone', () => inputsBelow(folders.in).length === 0);
+  t.deepEqual(filesBelow(folders.failed), []);
+  t.is(log.filter(({ msg }) => msg === 'done').length, 1);
 });
 
 test.serial('folders that overlap are refused', async (t) => {

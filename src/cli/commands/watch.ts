@@ -45,7 +45,9 @@ export function addWatch(program: Command, settings: Pick<WatchSettings, 'worker
     .action(async (folder: string | undefined, flags: WatchFlags) => {
       const line = givenFlags(command);
       const all = await allSettings(folder, flags.config, line);
-      await run({ ...all.settings, ...settings }, all.logLevel);
+      // The program itself takes films, by its video command.
+      const [, program = ''] = process.argv;
+      await run({ ...all.settings, program, ...settings }, all.logLevel);
     });
 }
 
