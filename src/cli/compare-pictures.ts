@@ -11,7 +11,7 @@ export interface CompareOptions {
 }
 
 /** Scores take both pictures into memory: larger ones are only shown. */
-const mostScored = 100e6;
+const mostScored = 40e6;
 /** The window of SSIM. */
 const leastSide = 11;
 

@@ -1,7 +1,8 @@
 /** @file One function an operator: what layers, losses and gradient rules are written with. */
 import type { DType } from '../tensor/dtype.ts';
+import { float32ToFloat16 } from '../tensor/float16.ts';
 import { float32, tensor } from '../tensor/tensor.ts';
-import { type Dim, isStatic } from './dims.ts';
+import { type Dim, isStatic, multiplyDims } from './dims.ts';
 import type { Graph, Value } from './graph.ts';
 import type { ConvAttributes, OpAttributes, OpType, PoolAttributes } from './ops.ts';
 
@@ -9,8 +10,8 @@ import type { ConvAttributes, OpAttributes, OpType, PoolAttributes } from './ops
 export type Operand = Value | number;
 
 function operands(a: Operand, b: Operand): [Value, Value] {
-  if (typeof a === 'number') return [scalar((b as Value).graph, a), b as Value];
-  return [a, typeof b === 'number' ? scalar(a.graph, b) : b];
+  if (typeof a === 'number') return [numberLike(b as Value, a), b as Value];
+  return [a, typeof b === 'number' ? numberLike(a, b) : b];
 }
 
 function binary(op: 'Add' | 'Sub' | 'Mul' | 'Div' | 'Pow' | 'Max' | 'Min'): BinaryFunction {
@@ -65,6 +66,7 @@ export const tanh: UnaryFunction = unary('Tanh');
 export const sigmoid: UnaryFunction = unary('Sigmoid');
 export const softplus: UnaryFunction = unary('Softplus');
 export const relu: UnaryFunction = unary('Relu');
+export const floor: UnaryFunction = unary('Floor');
 export const shapeOf: UnaryFunction = unary('Shape');
 export const identity: UnaryFunction = unary('Identity');
 
@@ -98,6 +100,12 @@ export function cast(x: Value, dtype: DType): Value {
 /** A float32 constant of rank 0. */
 export function scalar(graph: Graph, value: number): Value {
   return graph.constant(float32([], [value]));
+}
+
+/** A constant of rank 0 in the type of `like`, where that is float16. */
+function numberLike(like: Value, value: number): Value {
+  if (like.dtype !== 'float16') return scalar(like.graph, value);
+  return like.graph.constant(tensor('float16', [], float32ToFloat16(Float32Array.of(value))));
 }
 
 /** An int64 constant of rank 1, as shapes, axes and pads are given. */
@@ -277,4 +285,9 @@ export function clamp(x: Value, low: number, high: number): Value {
 /** `x^2`. */
 export function square(x: Value): Value {
   return mul(x, x);
+}
+
+/** How many elements a value has, where all its sizes are known. */
+export function size(x: Value): number {
+  return multiplyDims(x.shape) as number;
 }

@@ -51,6 +51,8 @@ export interface Target {
   readonly device: 'cpu' | 'webgpu' | 'cuda';
   /** Only operators with a gradient rule of their own are emitted. */
   readonly training: boolean;
+  /** The UNet computes in float16, but for what overflows there; the VAE stays in float32. */
+  readonly half: boolean;
 }
 
 /** Collects nodes in topological order, but for what {@link Graph.link} ties together later. */
@@ -70,7 +72,7 @@ export class Graph {
   readonly #names = new Map<string, number>();
 
   constructor(target: Partial<Target> = {}, trainable: (key: string) => boolean = () => false) {
-    this.target = { device: 'cpu', training: false, ...target };
+    this.target = { device: 'cpu', training: false, half: false, ...target };
     this.trainable = trainable;
   }
 

@@ -1,5 +1,5 @@
 /** @file The one-step generator of OSEDiff (Wu 2024, eqs 3 and 4): encode, one step, decode. */
-import { add, clamp, depthToSpace, exp, mul, spaceToDepth, sub } from '../graph/functions.ts';
+import { add, cast, clamp, depthToSpace, exp, mul, spaceToDepth, sub } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Scope } from '../graph/scope.ts';
 import { oneStep, type Schedule } from './schedule.ts';
@@ -61,7 +61,9 @@ export function generator(
   noise?: Value,
 ): Generated {
   const zL = encodeLatents(vae, x, config, noise);
-  const eps = unet(u, zL, config.timestep, text, config.unet);
+  const { half } = u.graph.target;
+  const z = half ? cast(zL, 'float16') : zL;
+  const eps = cast(unet(u, z, config.timestep, text, config.unet), 'float32');
   const zH = step(zL, eps, config);
   return { zL, eps, zH, xH: decodeLatents(vae, zH, x, config) };
 }

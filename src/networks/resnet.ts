@@ -1,5 +1,5 @@
 /** @file Residual block of the VAE and the UNet (diffusers ResnetBlock2D). */
-import { add } from '../graph/functions.ts';
+import { add, cast } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Scope } from '../graph/scope.ts';
 import { conv } from '../nn/conv.ts';
@@ -54,5 +54,5 @@ function firstConv(s: Scope, h: Value, out: number, t?: Timestep): Value {
     return conv(s.at('conv1'), h, out, { kernel: 3, bias: timeBias(s, out, t) });
   }
   const bias = column(linear(s.at('time_emb_proj'), t.activated, out)); // [N, out, 1, 1]
-  return add(conv(s.at('conv1'), h, out, { kernel: 3 }), bias);
+  return add(conv(s.at('conv1'), h, out, { kernel: 3 }), cast(bias, h.dtype));
 }

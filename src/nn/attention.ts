@@ -1,17 +1,33 @@
 /** @file Scaled dot-product attention (Vaswani 2017), in the form each provider runs fast and right. */
-import { concat, matMul, mul, reshape, slice, softmax, transpose } from '../graph/functions.ts';
+import {
+  cast,
+  concat,
+  matMul,
+  mul,
+  reshape,
+  slice,
+  softmax,
+  transpose,
+} from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import { supports } from '../graph/providers.ts';
 
 /**
  *     y = softmax(q·kᵀ / sqrt(d))·v, for each head
  *
- * @param q `[N, L, C]` @param k `[N, S, C]` @param v `[N, S, C]`, C = heads·d
+ * @param q `[N, L, C]` @param keys `[N, S, C]` @param values `[N, S, C]`, C = heads·d
  * @param mask added to the scores, `[L, S]`
  * @returns `[N, L, C]`
  */
-export function attention(q: Value, k: Value, v: Value, heads: number, mask?: Value): Value {
+export function attention(
+  q: Value,
+  keys: Value,
+  values: Value,
+  heads: number,
+  mask?: Value,
+): Value {
   const { target } = q.graph;
+  const [k, v] = [cast(keys, q.dtype), cast(values, q.dtype)];
   const width = (q.shape[2] as number) / heads;
   const scale = 1 / Math.sqrt(width);
   if (!target.training && !mask && target.device === 'cuda') {
@@ -34,13 +50,18 @@ export function attention(q: Value, k: Value, v: Value, heads: number, mask?: Va
     const parts: Value[] = [];
     for (let at = 0; at < length; at += rows) {
       const part = slice(qh, 2, at, Math.min(at + rows, length));
-      parts.push(matMul(softmax(matMul(part, turned)), vh));
+      parts.push(matMul(wideSoftmax(matMul(part, turned)), vh));
     }
     return joinHeads(concat(parts, 2));
   }
   let scores = matMul(qh, turned); // [N, heads, L, S]
   if (mask) scores = scores.graph.add('Add', [scores, mask], {});
-  return joinHeads(matMul(softmax(scores), vh));
+  return joinHeads(matMul(wideSoftmax(scores), vh));
+}
+
+/** Softmax in float32: exponentials overflow in float16. */
+function wideSoftmax(scores: Value): Value {
+  return cast(softmax(cast(scores, 'float32')), scores.dtype);
 }
 
 /**

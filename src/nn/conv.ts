@@ -1,5 +1,5 @@
 /** @file Two-dimensional convolution, with the LoRA adapters that lie on it. */
-import { add, conv2d, type ConvOptions, mul } from '../graph/functions.ts';
+import { add, cast, conv2d, type ConvOptions, mul } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import { channelsFirst, channelsLast } from '../graph/layout.ts';
 import type { Scope } from '../graph/scope.ts';
@@ -27,10 +27,13 @@ export function conv(s: Scope, x: Value, out: number, options: ConvLayerOptions)
   const { kernel } = options;
   const inputs = x.shape[1] as number;
   const geometry = convGeometry(options);
-  const b = options.bias ?? s.weight('bias', [out]);
+  const b = cast(options.bias ?? s.weight('bias', [out]), x.dtype);
   let y: Value;
   if (isChannelsLast(s)) y = nhwcConv(s, x, b, out, options);
-  else y = conv2d(x, s.weight('weight', [out, inputs, kernel, kernel]), b, geometry);
+  else {
+    const w = s.weight('weight', [out, inputs, kernel, kernel]);
+    y = conv2d(x, cast(w, x.dtype), b, geometry);
+  }
   for (const { name, rank, scale } of s.adapters.on(s.path)) {
     const down = s.weight(`lora_A.${name}.weight`, [rank, inputs, kernel, kernel]);
     const up = s.weight(`lora_B.${name}.weight`, [out, rank, 1, 1]);
@@ -57,7 +60,7 @@ function nhwcConv(s: Scope, x: Value, b: Value, out: number, options: ConvLayerO
   });
   const y = s.graph.add(
     'NhwcConv',
-    [channelsLast(x), w, b],
+    [channelsLast(x), cast(w, x.dtype), b],
     { kernel_shape: [kernel, kernel], strides, pads, dilations: [1, 1], group: 1 },
     s.path,
   );

@@ -1,5 +1,5 @@
 /** @file Fully connected layer, with the LoRA adapters that lie on it. */
-import { add, matMul, mul, transpose } from '../graph/functions.ts';
+import { add, cast, matMul, mul, transpose } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Scope } from '../graph/scope.ts';
 import { transposed } from './recipes.ts';
@@ -22,8 +22,8 @@ export function linear(
   { bias = true }: LinearOptions = {},
 ): Value {
   const inputs = x.shape.at(-1) as number;
-  let y = matMul(x, weightTransposed(s, [out, inputs]));
-  if (bias) y = add(y, s.weight('bias', [out]));
+  let y = matMul(x, cast(weightTransposed(s, [out, inputs]), x.dtype));
+  if (bias) y = add(y, cast(s.weight('bias', [out]), x.dtype));
   for (const { name, rank, scale } of s.adapters.on(s.path)) {
     const down = transpose(s.weight(`lora_A.${name}.weight`, [rank, inputs]), [1, 0]);
     const up = transpose(s.weight(`lora_B.${name}.weight`, [out, rank]), [1, 0]);

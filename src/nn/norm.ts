@@ -1,5 +1,5 @@
 /** @file Group and layer normalisation. */
-import { add, div, mean, mul, reshape, reshapeLike, sqrt, sub } from '../graph/functions.ts';
+import { add, cast, div, mean, mul, reshape, reshapeLike, sqrt, sub } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import { channelsFirst, channelsLast } from '../graph/layout.ts';
 import type { Scope } from '../graph/scope.ts';
@@ -35,6 +35,10 @@ export function groupNorm(s: Scope, x: Value, { groups, epsilon }: GroupNormOpti
     const attributes = { groups, epsilon, activation: 0, channels_last: 1 } as const;
     const y = graph.add('GroupNorm', [channelsLast(x), w, b], attributes, s.path);
     return s.out(channelsFirst(y));
+  }
+  if (x.dtype === 'float16') {
+    // Sums of squares overflow in float16.
+    return s.out(cast(groupNorm(s, cast(x, 'float32'), { groups, epsilon }), 'float16'));
   }
   if (device === 'webgpu') {
     const normal = reshapeLike(standardised(reshape(x, [x.shape[0]!, groups, -1]), epsilon), x);
@@ -73,7 +77,11 @@ function standardised(rows: Value, epsilon: number): Value {
 export function layerNorm(s: Scope, x: Value, epsilon: number): Value {
   const channels = x.shape.at(-1) as number;
   const [w, b] = [s.weight('weight', [channels]), s.weight('bias', [channels])];
-  return s.out(x.graph.add('LayerNormalization', [x, w, b], { axis: -1, epsilon }, s.path));
+  // CUDA's kernel sums in float32 whatever it is given.
+  const wide = x.graph.target.device === 'cuda' ? x : cast(x, 'float32');
+  const inputs = [wide, cast(w, wide.dtype), cast(b, wide.dtype)];
+  const y = x.graph.add('LayerNormalization', inputs, { axis: -1, epsilon }, s.path);
+  return s.out(cast(y, x.dtype));
 }
 
 /** A vector `[C]` or rows `[N, C]` as `[C, 1, 1]` or `[N, C, 1, 1]`, to go with features. */

@@ -50,7 +50,9 @@ export async function compile(
   const file = join(folder, `${digest(bytes)}.onnx`);
   await writeFile(`${file}.${process.pid}`, bytes);
   await rename(`${file}.${process.pid}`, file);
-  return createSession(file, { device, weights: precision === 'fp16' ? 'mapped' : 'fast' });
+  // On the processor float16 is how weights are kept; a GPU takes them over into its own memory.
+  const mapped = device === 'cpu' && precision === 'fp16';
+  return createSession(file, { device, weights: mapped ? 'mapped' : 'fast' });
 }
 
 function digest(data: string | Uint8Array): string {

@@ -42,7 +42,7 @@ export function generate(model: Model, options: CompileOptions): Generate {
       sessions.delete(old);
       await (await session).release();
     }
-    const session = compile(tileGraph(model, dims, sample, options.device), model, options);
+    const session = compile(tileGraph(model, dims, sample, options), model, options);
     sessions.set(key, session);
     session.catch(() => sessions.delete(key));
     return session;
@@ -69,10 +69,11 @@ function tileGraph(
   { config }: Model,
   dims: readonly Dim[],
   sample: boolean,
-  device: string,
+  { device, precision }: CompileOptions,
 ): Graph {
   const { generator: g, text } = config;
-  const graph = new Graph({ device: providerOf(device) });
+  const provider = providerOf(device);
+  const graph = new Graph({ device: provider, half: provider !== 'cpu' && precision === 'fp16' });
   const x = graph.input('x', 'float32', dims);
   const reduction = latentReduction(g);
   const latent = (dim: Dim): Dim =>

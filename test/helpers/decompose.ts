@@ -69,7 +69,8 @@ function groupNorm(
   const many = (value: number): number[] => Array.from({ length: groups }, () => value);
   const epsilon = attribute(n, 'epsilon');
   const nodes = [
-    transpose(at('first'), x, first),
+    make(at('wide'), 'Cast', [x], [{ name: 'to', type: attributeTypes.int, i: dataTypes.float32 }]),
+    transpose(at('first'), at('wide'), first),
     make(at('shape'), 'Shape', [at('first')]),
     make(at('grouped'), 'Reshape', [at('first'), constant(at('to'), [0, groups, -1], true)]),
     make(
@@ -84,12 +85,13 @@ function groupNorm(
     make(at('moved'), 'Add', [at('scaled'), beta]),
   ];
   if (Number(attribute(n, 'activation').i) === 0) {
-    return [...nodes, { ...make(n.name, 'Identity', [at('moved')]), output: n.output }];
+    return [...nodes, { ...make(n.name, 'CastLike', [at('moved'), x]), output: n.output }];
   }
   return [
     ...nodes,
     make(at('gate'), 'Sigmoid', [at('moved')]),
-    { ...make(n.name, 'Mul', [at('moved'), at('gate')]), output: n.output },
+    make(at('active'), 'Mul', [at('moved'), at('gate')]),
+    { ...make(n.name, 'CastLike', [at('active'), x]), output: n.output },
   ];
 }
 
