@@ -16,9 +16,15 @@ export interface GradientOptions {
   /**
    * Bounds memory: of what the forward pass computes only the ends of segments are kept, and the rest
    * is computed again, segment by segment, on the way back (Chen 2016, "Training deep nets with
-   * sublinear memory cost"). This many bytes may lie inside a segment. By default everything is kept.
+   * sublinear memory cost"). This many bytes, about, lie inside a segment; `auto` looks for the size
+   * that needs the least memory. Without it everything is kept.
    */
-  readonly segmentBytes?: number;
+  readonly segmentBytes?: number | 'auto';
+  /**
+   * Keeps what convolutions, matrix products and attention compute inside segments too: then only
+   * norms, activations and the like are computed again, which saves less memory but costs little time.
+   */
+  readonly keepProducts?: boolean;
 }
 
 /**
@@ -42,7 +48,8 @@ export function gradients(
   active.forEach(checkShape);
   const sums = new Contributions();
   sums.add(loss, seedOf(loss, options));
-  const segments = planSegments(path, options.segmentBytes ?? Number.POSITIVE_INFINITY);
+  const { segmentBytes = Number.POSITIVE_INFINITY, keepProducts = false } = options;
+  const segments = planSegments(path, { bytes: segmentBytes, keepProducts });
   let done: Value[] = [];
   for (const segment of segments.reverse()) {
     const view = segmentView(segment, done);

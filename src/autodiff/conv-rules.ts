@@ -59,35 +59,46 @@ function biasGradient(dy: Value): Value {
 /**
  * dx[i] = Σ_k w[k]·dy[o] over all o with s·o + d·k - p = i.
  *
- * For stride 1, o = i + p - d·k: a convolution of dy with the weights turned round (k → K-1-k), their
- * channels exchanged, padded by d·(K-1) - p. That is the quicker form where the turned weights are
- * there beforehand, or small beside the features. Otherwise it is ONNX's ConvTranspose, whose output
- * is lengthened by those elements at the end that no window reached.
+ * With dy spaced out by the stride, that is Σ_k w[k]·dy[i + p - d·k]: a convolution with the weights
+ * turned round (k → K-1-k) and their channels exchanged, padded by d·(K-1) - p. That is the quicker
+ * form where strides are small and the turned weights are there beforehand, or small beside the
+ * features. Otherwise it is ONNX's ConvTranspose, whose output is lengthened by those elements at the
+ * end that no window reached.
  */
 function inputGradient(dy: Value, x: Value, w: Value, attr: ConvAttributes): Value {
   const { kernel_shape: kernel, strides, pads, dilations, group } = attr;
-  const sizes = [0, 1].map((i) => x.shape[i + 2] as number);
-  const extents = [0, 1].map((i) => (kernel[i]! - 1) * dilations[i]! + 1);
-  if (strides[0] === 1 && strides[1] === 1) {
-    const turned = turnedWeights(w, group, dy);
-    if (turned) {
-      const around = pads.map((n, i) => extents[i % 2]! - 1 - n);
-      const outer = around.map((n) => Math.max(n, 0)) as unknown as ConvAttributes['pads'];
-      // Padding wider than the kernel holds elements of y that saw nothing of x.
-      const [top, left, bottom, right] = around.map((n) => Math.min(n, 0)) as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      const seen = border(border(dy, 2, top, bottom), 3, left, right);
-      return conv2d(seen, turned, undefined, { pads: outer, dilations, group });
-    }
+  const turned = strides[0] * strides[1] <= 4 ? turnedWeights(w, group, dy) : undefined;
+  if (turned) {
+    const { spaced, around } = spacedOutputs(dy, x, attr);
+    return conv2d(spaced, turned, undefined, { pads: around, dilations, group });
   }
-  const outputPadding = [0, 1].map(
-    (i) => (sizes[i]! + pads[i]! + pads[i + 2]! - extents[i]!) % strides[i]!,
-  ) as [number, number];
+  const outputPadding = [0, 1].map((i) => {
+    const extent = (kernel[i]! - 1) * dilations[i]! + 1;
+    return ((x.shape[i + 2] as number) + pads[i]! + pads[i + 2]! - extent) % strides[i]!;
+  }) as [number, number];
   return convTranspose2d(dy, w, { ...options(attr), outputPadding });
+}
+
+/** dy with `stride - 1` zeros between elements, and the padding that makes i + p - d·k its places. */
+interface Spaced {
+  readonly spaced: Value;
+  readonly around: ConvAttributes['pads'];
+}
+
+function spacedOutputs(dy: Value, x: Value, attr: ConvAttributes): Spaced {
+  const { kernel_shape: kernel, strides, pads, dilations } = attr;
+  const around: [number, number, number, number] = [0, 0, 0, 0];
+  let spaced = dy;
+  for (const i of [0, 1] as const) {
+    spaced = spaceOut(spaced, i + 2, strides[i]);
+    const before = dilations[i] * (kernel[i] - 1) - pads[i];
+    const after = (x.shape[i + 2] as number) + pads[i] - (spaced.shape[i + 2] as number);
+    // Padding of x wider than the kernel: elements of y that saw nothing of x are cut off.
+    spaced = border(spaced, i + 2, Math.min(before, 0), Math.min(after, 0));
+    around[i] = Math.max(before, 0);
+    around[i + 2] = Math.max(after, 0);
+  }
+  return { spaced, around };
 }
 
 /** Turning weights at run time pays up to this many of them, or for this many output pixels. */
@@ -173,18 +184,12 @@ function shiftedInputs(x: Value, attr: ConvAttributes): Value {
 
 /** dy[(i + p - d·k)/s] at every i, zero where that is no element of dy: `[N, O·K², H, W]`. */
 function shiftedOutputs(dy: Value, x: Value, attr: ConvAttributes): Value {
-  const { kernel_shape: kernel, strides, pads, dilations } = attr;
+  const { kernel_shape: kernel, dilations } = attr;
   const channels = dy.shape[1] as number;
-  let spaced = dy;
-  for (const i of [0, 1] as const) {
-    spaced = spaceOut(spaced, i + 2, strides[i]);
-    const before = dilations[i] * (kernel[i] - 1) - pads[i];
-    const after = (x.shape[i + 2] as number) + pads[i] - (spaced.shape[i + 2] as number);
-    spaced = border(spaced, i + 2, before, after);
-  }
-  if (kernel[0] === 1 && kernel[1] === 1) return spaced;
+  const { spaced, around } = spacedOutputs(dy, x, attr);
+  if (spaced === dy && kernel[0] * kernel[1] === 1 && around.every((n) => n === 0)) return dy;
   const kernels = unitKernels(dy.graph, channels, kernel, true);
-  return conv2d(spaced, kernels, undefined, { dilations, group: channels });
+  return conv2d(spaced, kernels, undefined, { pads: around, dilations, group: channels });
 }
 
 const kernelsOf = new WeakMap<Graph, Map<string, Value>>();

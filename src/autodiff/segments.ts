@@ -2,15 +2,24 @@
 import { mul } from '../graph/functions.ts';
 import type { Node, Value } from '../graph/graph.ts';
 import { bytesPerElement } from '../tensor/dtype.ts';
+import { UsageError } from '../tensor/errors.ts';
 import { elementCount } from '../tensor/tensor.ts';
 import { gate } from './order.ts';
 
 /** A run of nodes of the forward pass. */
 export interface Segment {
   readonly nodes: readonly Node[];
-  /** What later segments use: kept rather than computed again. */
+  /** What is kept rather than computed again: all that later segments use, and maybe more. */
   readonly kept: ReadonlySet<Value>;
 }
+
+/** Operators that take most of the time. */
+const products: ReadonlySet<string> = new Set([
+  'Conv',
+  'ConvTranspose',
+  'MatMul',
+  'MultiHeadAttention',
+]);
 
 /** Operators whose output is their input's memory. */
 const aliases: ReadonlySet<string> = new Set(['Reshape', 'Identity']);
@@ -20,17 +29,59 @@ function bytes({ op, output }: Node): number {
   return elementCount(output.shape as readonly number[]) * bytesPerElement(output.dtype);
 }
 
+export interface SegmentOptions {
+  /** How many bytes a segment computes, about; `auto` looks for what needs the least memory. */
+  readonly bytes: number | 'auto';
+  /** See `GradientOptions`. */
+  readonly keepProducts: boolean;
+}
+
 /**
- * Cuts a forward pass into segments that compute about `limit` bytes each. Each cut is made where the
- * least has to be kept: between the blocks of a network rather than inside of one.
+ * Cuts a forward pass into segments. Each cut is made where the least has to be kept: between the
+ * blocks of a network rather than inside of one.
  *
  * @param path the nodes to be differentiated, in order
+ * @throws UsageError when the size is no positive number
  */
-export function planSegments(path: readonly Node[], limit: number): Segment[] {
+export function planSegments(path: readonly Node[], options: SegmentOptions): Segment[] {
+  const { bytes: limit, keepProducts } = options;
+  if (limit !== 'auto') {
+    if (limit > 0) return cutSegments(path, limit, keepProducts);
+    throw new UsageError(`gradients: expected segments of a positive size, got ${limit} bytes.`);
+  }
+  const total = totalBytes(path);
+  const plans = Array.from({ length: 8 }, (_, k) =>
+    cutSegments(path, total / 2 ** k, keepProducts),
+  );
+  const [first, ...others] = plans as [Segment[], ...Segment[][]];
+  return others.reduce((best, plan) => (needed(plan) < needed(best) ? plan : best), first);
+}
+
+/** The most memory that a plan holds: what is kept, and the largest segment. */
+function needed(segments: readonly Segment[]): number {
+  const kept = segments.map(({ nodes, kept: some }) =>
+    totalBytes(nodes.filter(({ output }) => some.has(output))),
+  );
+  const rest = segments.map(({ nodes }, i) => totalBytes(nodes) - kept[i]!);
+  return kept.reduce((sum, size) => sum + size, 0) + Math.max(...rest);
+}
+
+function totalBytes(nodes: readonly Node[]): number {
+  return nodes.reduce((sum, node) => sum + bytes(node), 0);
+}
+
+function cutSegments(path: readonly Node[], limit: number, keepProducts: boolean): Segment[] {
   const lastUse = new Map<Value, number>();
   path.forEach(({ inputs }, i) => {
     for (const x of inputs) if (x) lastUse.set(x, i);
   });
+  const isKept = ({ op, output }: Node, end: number): boolean =>
+    (keepProducts && products.has(op)) || (lastUse.get(output) ?? -1) >= end;
+  const segment = (from: number, end: number): Segment => {
+    const nodes = path.slice(from, end);
+    const kept = nodes.filter((node) => isKept(node, end)).map(({ output }) => output);
+    return { nodes, kept: new Set(kept) };
+  };
   const segments: Segment[] = [];
   let start = 0;
   let inside = 0;
@@ -38,23 +89,12 @@ export function planSegments(path: readonly Node[], limit: number): Segment[] {
     inside += bytes(path[i]!);
     if (inside <= limit || i === path.length - 1) continue;
     const cut = bestCut(path, start, i + 1, lastUse);
-    segments.push(segment(path, start, cut, lastUse));
+    segments.push(segment(start, cut));
     start = cut;
-    inside = path.slice(start, i + 1).reduce((sum, node) => sum + bytes(node), 0);
+    inside = totalBytes(path.slice(start, i + 1));
   }
-  segments.push(segment(path, start, path.length, lastUse));
+  segments.push(segment(start, path.length));
   return segments;
-}
-
-function segment(
-  path: readonly Node[],
-  start: number,
-  end: number,
-  lastUse: ReadonlyMap<Value, number>,
-): Segment {
-  const nodes = path.slice(start, end);
-  const outputs = nodes.map(({ output }) => output);
-  return { nodes, kept: new Set(outputs.filter((v) => (lastUse.get(v) ?? -1) >= end)) };
 }
 
 /** Where between `start` and `end`, in the second half by bytes, the fewest bytes cross. */
@@ -65,7 +105,7 @@ function bestCut(
   lastUse: ReadonlyMap<Value, number>,
 ): number {
   const nodes = path.slice(start, end);
-  const total = nodes.reduce((sum, node) => sum + bytes(node), 0);
+  const total = totalBytes(nodes);
   let best = end;
   let least = Number.POSITIVE_INFINITY;
   let before = 0;

@@ -1,4 +1,5 @@
 /** @file What a training graph is built for. Defaults, the paper's, are in settings.ts. */
+import type { GradientOptions } from '../autodiff/backward.ts';
 import type { GeneratorConfig } from '../networks/osediff.ts';
 import type { DiscriminatorConfig } from '../networks/patch-discriminator.ts';
 import type { UnetConfig } from '../networks/unet-config.ts';
@@ -46,6 +47,6 @@ export interface Algorithm1Config {
   readonly trained: (key: string) => boolean;
   /** Draws z_L from the encoder's posterior, as the official program does, rather than its mean. */
   readonly samplePosterior: boolean;
-  /** Bytes between values that are kept; see `gradients`. */
-  readonly segmentBytes?: number;
+  /** What is kept for gradients, and what is computed again. Everything is kept by default. */
+  readonly recompute?: Pick<GradientOptions, 'segmentBytes' | 'keepProducts'>;
 }

@@ -77,9 +77,7 @@ export function algorithm1(config: Algorithm1Config): Algorithm1 {
       ({ name }) => graph.trainable(name) && owners[who].test(name),
     );
     parameters[who] = dependencies(loss, candidates);
-    const { segmentBytes } = config;
-    const options = segmentBytes === undefined ? {} : { segmentBytes };
-    const results = gradients(loss, parameters[who], options);
+    const results = gradients(loss, parameters[who], config.recompute);
     parameters[who].forEach(({ name }, i) => graph.output(`grad.${name}`, results[i]!));
     return results;
   };

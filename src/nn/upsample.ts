@@ -1,5 +1,5 @@
 /** @file Nearest enlargement by 2 followed by a 3×3 convolution, in 4/9 of the multiplications. */
-import { concat, conv2d, depthToSpace, slice, upsampleNearest } from '../graph/functions.ts';
+import { cast, concat, conv2d, depthToSpace, slice, upsampleNearest } from '../graph/functions.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Scope } from '../graph/scope.ts';
 import { type Tensor, zeros } from '../tensor/tensor.ts';
@@ -20,7 +20,6 @@ export function upsampleConv(s: Scope, x: Value, out: number): Value {
   // CUDA's own convolution of the enlarged features needs no cutting and interleaving afterwards.
   const plain =
     graph.target.device === 'cuda' ||
-    graph.target.training ||
     graph.trainable(s.key('weight')) ||
     s.adapters.on(s.path).length > 0;
   if (plain) return conv(s, upsampleNearest(x, 2), out, { kernel: 3 });
@@ -35,7 +34,7 @@ export function upsampleConv(s: Scope, x: Value, out: number): Value {
     sources: [{ key: s.key('bias'), shape: [out] }],
     make: ([bias]) => fourTimes(bias!),
   });
-  const all = conv2d(x, w, b, { pads: [1, 1, 1, 1] }); // [N, 4·out, H + 1, W + 1]
+  const all = conv2d(x, cast(w, x.dtype), cast(b, x.dtype), { pads: [1, 1, 1, 1] }); // [N, 4·out, H + 1, W + 1]
   const places = [0, 1, 2, 3].map((place) => {
     const channels = slice(all, 1, place * out, (place + 1) * out);
     return shifted(shifted(channels, 2, place >> 1), 3, place & 1);

@@ -4,6 +4,7 @@ import { gradients } from '../../src/autodiff/backward.ts';
 import { planSegments } from '../../src/autodiff/segments.ts';
 import * as op from '../../src/graph/functions.ts';
 import { Graph, type Value } from '../../src/graph/graph.ts';
+import { UsageError } from '../../src/tensor/errors.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { float32 } from '../../src/tensor/tensor.ts';
 import { random } from '../helpers/random.ts';
@@ -62,7 +63,7 @@ test('segments are cut where the least crosses, and hold about what they may', (
   const loss = graph.nodes.findIndex((node) => node.op === 'ReduceMean');
   const path = graph.nodes.slice(0, loss + 1);
   const bytes = rows * width * 4;
-  const segments = planSegments(path, 4 * bytes);
+  const segments = planSegments(path, { bytes: 4 * bytes, keepProducts: false });
   t.deepEqual(
     segments.flatMap(({ nodes }) => nodes),
     path,
@@ -71,4 +72,8 @@ test('segments are cut where the least crosses, and hold about what they may', (
   for (const [i, { kept }] of segments.slice(0, -1).entries())
     t.true(kept.size <= (i === 0 ? 2 : 1));
   for (const { nodes } of segments) t.true(nodes.length <= 5);
+});
+
+test('segments of no size are refused', (t) => {
+  for (const size of [0, -1, Number.NaN]) t.throws(() => network(size), { instanceOf: UsageError });
 });

@@ -85,7 +85,7 @@ const decoder = {
   trained: () => false,
 };
 test('LoRA may be on the decoder', climbs, decoder, 'generator');
-const recomputed = { ...smallConfig, segmentBytes: 50_000 };
+const recomputed = { ...smallConfig, recompute: { segmentBytes: 50_000, keepProducts: true } };
 test('segments may be recomputed', climbs, recomputed, 'regularizer');
 
 test('distillation in latent space pushes z_H, and nothing else', async (t) => {
