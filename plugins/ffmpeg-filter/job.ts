@@ -29,6 +29,8 @@ export interface Job {
   /** Keep a segment: on disk for good when this resolves. */
   keep(index: number, segment: Segment): Promise<void>;
   segmentFile(index: number): string;
+  /** Bytes of all finished segments. */
+  bytes(): Promise<number>;
   remove(): Promise<void>;
 }
 
@@ -78,6 +80,10 @@ export async function openJob(
       // The note comes last: a segment without it counts as unfinished.
       await writeSafely(file(index, 'json'), JSON.stringify(segment));
       done.push(segment);
+    },
+    async bytes() {
+      const sizes = await Promise.all(done.map(async (_, i) => (await stat(file(i, 'nut'))).size));
+      return sizes.reduce((sum, size) => sum + size, 0);
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   };

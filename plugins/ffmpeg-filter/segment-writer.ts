@@ -50,15 +50,17 @@ export class SegmentWriter {
     return this.#size.bytes;
   }
 
-  /** Wait for the encoder and keep the segment. */
-  async finish(): Promise<void> {
+  /** Wait for the encoder and keep the segment. @returns its bytes */
+  async finish(): Promise<number> {
     await finish(this.#encoder);
+    const { size } = await stat(this.#work.job.partFile(this.#index));
     await this.#work.job.keep(this.#index, {
       frames: this.frames,
       firstPts: this.#first!,
       lastPts: this.#last!.pts,
       lastFrame: frameHash(this.#last!.data),
     });
+    return size;
   }
 
   kill(): void {

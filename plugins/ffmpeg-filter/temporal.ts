@@ -8,8 +8,8 @@ import type { Picture, Samples } from 'osediff';
 const block = 8;
 /** Farthest motion that is found, in input pixels each way. */
 const reach = 7;
-/** Difference of the input, in levels of 255, at which blending has fallen to 1/e. */
-const tolerance = 6;
+/** Differences of the input, in levels of 255, at which blending has fallen to 1/e: of a pixel, and a block's mean. */
+const tolerance = { pixel: 6, block: 4 };
 
 /** Blends each result with the one before. */
 export class Calmer {
@@ -58,6 +58,8 @@ export class Calmer {
           bottom: Math.min(height, top + block),
         };
         const motion = findMotion(luma, past, width, height, area);
+        // Where a block came from nowhere (an edge, a cut), pixels that are equal by chance do not count.
+        if (motion.distance > 2 * tolerance.block) continue;
         this.#blendBlock(data, result, before, luma, past, width, area, motion);
       }
     }
@@ -72,18 +74,19 @@ export class Calmer {
     past: Float32Array,
     width: number,
     { left, top, right, bottom }: Area,
-    { dx, dy }: Motion,
+    { dx, dy, distance }: Motion,
   ): void {
     const scale = this.#scale;
     const { channels } = result;
+    const most = this.#strength * Math.exp(-((distance / tolerance.block) ** 2));
     const row = result.width * channels;
     const step = (dy * result.width + dx) * scale * channels;
     const half = data instanceof Float32Array ? 0 : 0.5;
     for (let y = top; y < bottom; y++) {
       for (let x = left; x < right; x++) {
         const i = y * width + x;
-        const difference = (luma[i]! - past[i + dy * width + dx]!) / tolerance;
-        const share = this.#strength * Math.exp(-difference * difference);
+        const difference = (luma[i]! - past[i + dy * width + dx]!) / tolerance.pixel;
+        const share = most * Math.exp(-difference * difference);
         if (share < 0.02) continue;
         for (let line = 0; line < scale; line++) {
           const from = (y * scale + line) * row + x * scale * channels;
@@ -107,6 +110,8 @@ interface Area {
 interface Motion {
   readonly dx: number;
   readonly dy: number;
+  /** Mean absolute difference along it, in levels. */
+  readonly distance: number;
 }
 
 /** Where a block was in the frame before: the shift of least difference, none unless clearly better. */
@@ -119,7 +124,7 @@ function findMotion(
 ): Motion {
   const still = distance(luma, past, width, area, 0, 0, Infinity);
   const size = (area.right - area.left) * (area.bottom - area.top);
-  let best = { dx: 0, dy: 0 };
+  let best: Motion = { dx: 0, dy: 0, distance: still / size };
   if (still < size) return best; // about one level a pixel: it stands still
   let least = still * 0.8;
   for (let dy = Math.max(-reach, -area.top); dy <= Math.min(reach, height - area.bottom); dy++) {
@@ -127,7 +132,7 @@ function findMotion(
       const found = distance(luma, past, width, area, dx, dy, least);
       if (found < least) {
         least = found;
-        best = { dx, dy };
+        best = { dx, dy, distance: found / size };
       }
     }
   }

@@ -287,6 +287,7 @@ async function upscaleFrames(work: Work, source: Source): Promise<CellCount> {
     const input = pictureOf(frame, info, raw);
     return { frame, input, picture: await frames.push(input) };
   };
+  let kept = await job.bytes(); // of finished segments
   const writers = new Set<SegmentWriter>();
   let writer: SegmentWriter | undefined;
   let finishing: Promise<void> = Promise.resolve();
@@ -299,11 +300,18 @@ async function upscaleFrames(work: Work, source: Source): Promise<CellCount> {
       }
       const result = calmer ? calmer.next(input, picture) : picture;
       await writer.write(frame, bytesOf(result));
-      listener.onProgress?.({ done: ++done, frames: info.frames, bytes: await writer.bytes() });
+      listener.onProgress?.({
+        done: ++done,
+        frames: info.frames,
+        bytes: kept + (await writer.bytes()),
+      });
       if (writer.frames === length) {
         await finishing; // at most two encoders at a time
         const full = writer;
-        finishing = full.finish().finally(() => writers.delete(full));
+        finishing = full.finish().then((bytes) => {
+          kept += bytes;
+          writers.delete(full);
+        });
         finishing.catch(() => undefined); // thrown where it is awaited
         writer = undefined;
       }

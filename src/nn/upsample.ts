@@ -20,7 +20,6 @@ export function upsampleConv(s: Scope, x: Value, out: number): Value {
   // CUDA's own convolution of the enlarged features needs no cutting and interleaving afterwards.
   const plain =
     graph.target.device === 'cuda' ||
-    graph.target.training ||
     graph.trainable(s.key('weight')) ||
     s.adapters.on(s.path).length > 0;
   if (plain) return conv(s, upsampleNearest(x, 2), out, { kernel: 3 });
