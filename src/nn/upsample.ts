@@ -18,12 +18,10 @@ import { conv } from './conv.ts';
 export function upsampleConv(s: Scope, x: Value, out: number): Value {
   const { graph } = s;
   // CUDA's own convolution of the enlarged features needs no cutting and interleaving afterwards.
-  const plain =
-    graph.target.device === 'cuda' ||
-    graph.trainable(s.key('weight')) ||
-    s.adapters.on(s.path).length > 0;
-  if (plain) return conv(s, upsampleNearest(x, 2), out, { kernel: 3 });
   const inputs = x.shape[1] as number;
+  const isTrained = s.weight('weight', [out, inputs, 3, 3]).weight === undefined;
+  const plain = graph.target.device === 'cuda' || isTrained || s.adapters.on(s.path).length > 0;
+  if (plain) return conv(s, upsampleNearest(x, 2), out, { kernel: 3 });
   const w = s.derived('weight.blocks', {
     shape: [4 * out, inputs, 2, 2],
     sources: [{ key: s.key('weight'), shape: [out, inputs, 3, 3] }],

@@ -230,7 +230,7 @@ test('stopping cancels the jobs and frees the model', async (t) => {
   t.true(disposed);
 });
 
-test.skip('stops by itself after an idle time, which strangers do not prolong (not steady on a busy machine yet)', async (t) => {
+test('stops by itself after an idle time, which strangers do not prolong', async (t) => {
   const service = await start(t, { idle: 300 });
   const stranger = setInterval(() => open(service.port, 'GET /v1/status HTTP/1.1\r\n\r\n'), 50);
   t.teardown(() => clearInterval(stranger));
